@@ -1,0 +1,16 @@
+//! The tables of Portcullis as Rust types.
+//!
+//! Knows column names and types. Has no behaviour: rules live in `portcullis::rules`, queries in
+//! `portcullis::store`; how the tables came to be stands in the `migration` package.
+
+pub mod users;
+pub mod accounts;
+pub mod sessions;
+pub mod refresh_tokens;
+pub mod verification_tokens;
+pub mod user_roles;
+pub mod organizations;
+pub mod user_organizations;
+pub mod audit_events;
+pub mod sealed_keys;
+pub mod throttles;

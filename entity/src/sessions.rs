@@ -1,0 +1,55 @@
+//! One sign-in on one device.
+
+use sea_orm::entity::prelude::*;
+
+/// One sign-in on one device.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sessions")]
+pub struct Model {
+    /// UUID v7; the `sid` of tokens. A name, not a secret.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// The organisation it was opened in.
+    pub organization_id: Option<Uuid>,
+    /// What the person calls the device.
+    pub name: Option<String>,
+    /// Opened with "stay signed in".
+    pub remembered: bool,
+    /// Methods of the latest proof, space separated (RFC 8176).
+    pub amr: String,
+    /// Latest fresh proof of identity, whole seconds. Access tokens with an older one are refused.
+    pub auth_time: DateTimeUtc,
+    /// Unused for this long, it ends.
+    pub idle_timeout_secs: i32,
+    /// Last use.
+    pub last_seen_at: DateTimeUtc,
+    /// `last_seen_at` plus the idle timeout.
+    pub idle_expires_at: DateTimeUtc,
+    /// Absolute lifetime.
+    pub expires_at: DateTimeUtc,
+    /// Client address at sign-in.
+    pub ip: String,
+    /// As sent at sign-in, shortened.
+    pub user_agent: String,
+    /// Kind of device.
+    pub device: String,
+    /// Browser and its version.
+    pub browser: String,
+    /// Operating system.
+    pub os: String,
+    /// Set once, never cleared.
+    pub ended_at: Option<DateTimeUtc>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+    /// The person who ended it, if one did.
+    pub ended_by: Option<Uuid>,
+    /// When the row was made.
+    pub created_at: DateTimeUtc,
+    /// When the row last changed.
+    pub updated_at: DateTimeUtc,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

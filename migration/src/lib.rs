@@ -1,0 +1,29 @@
+//! How the tables of Portcullis came to be, step by step, up and down.
+//!
+//! Knows SQL types, foreign keys and indexes. Knows no entity: a migration describes the tables as
+//! they were at its own time, whatever the entities say today.
+
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
+use sea_orm_migration::prelude::{MigrationTrait, async_trait};
+
+mod column;
+mod m20261121_1_users;
+mod m20261121_2_sessions;
+mod m20261121_3_audit_events;
+mod m20261121_4_keys_and_throttles;
+
+/// Runs the migrations in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_1_users::Migration),
+            Box::new(m20261121_2_sessions::Migration),
+            Box::new(m20261121_3_audit_events::Migration),
+            Box::new(m20261121_4_keys_and_throttles::Migration),
+        ]
+    }
+}

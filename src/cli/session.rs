@@ -1,0 +1,178 @@
+//! `portcullis session`.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::cli::failure::Failure;
+use crate::cli::input::UserName;
+use crate::cli::output::{self, counted, instant};
+use crate::cli::session_rows::SessionRow;
+use crate::cli::{AsJson, Consent, open};
+use crate::rules::audit::Origin;
+use crate::rules::end_reason::EndReason;
+use crate::rules::id::SessionId;
+use crate::rules::record::{SessionSearch, SessionStatus, Statistics};
+use crate::service::Context;
+use crate::service::cleanup::cleanup;
+use crate::service::end_session::{end, end_everyone};
+use crate::store::sessions::Which;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionCommand {
+    /// List sessions, newest first
+    List(ListArgs),
+    /// End one session
+    End {
+        /// Its id
+        session: SessionId,
+    },
+    /// End every session of a user
+    EndUser {
+        /// E-mail address or id
+        user: UserName,
+    },
+    /// End everyone's sessions
+    EndAll(Consent),
+    /// Write down which sessions have ended by a limit
+    Cleanup,
+    /// Count users, sessions and sign-ins
+    Stats(AsJson),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    /// Only this user's: an e-mail address or id
+    #[arg(long)]
+    user: Option<UserName>,
+    /// Which sessions
+    #[arg(long, value_enum, default_value_t = Status::Live)]
+    status: Status,
+    /// Most sessions listed
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    #[command(flatten)]
+    as_json: AsJson,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Status {
+    /// Those that can be used
+    Live,
+    /// Those that cannot any more
+    Ended,
+    /// Both
+    All,
+}
+
+impl From<Status> for SessionStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Live => Self::Live,
+            Status::Ended => Self::Ended,
+            Status::All => Self::All,
+        }
+    }
+}
+
+pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
+    let context = open::context().await?;
+    match command {
+        SessionCommand::List(args) => list(&context, args).await,
+        SessionCommand::End { session } => end_one(&context, session).await,
+        SessionCommand::EndUser { user } => {
+            let user = user.find(&context).await?;
+            let ended = end(&context, Which::User(user.id), EndReason::EndedByAdmin, Origin::HOST).await?;
+            output::line(format!("Ended {} of {}.", counted(ended, "session"), user.email))
+        }
+        SessionCommand::EndAll(_) => {
+            let ended = end_everyone(&context, None, Origin::HOST).await?;
+            output::line(format!("Ended {}.", counted(ended, "session")))
+        }
+        SessionCommand::Cleanup => {
+            let cleaned = cleanup(&context, Origin::HOST).await?;
+            output::line(format!("Wrote down that {} ended by a limit.", counted(cleaned, "session")))
+        }
+        SessionCommand::Stats(AsJson { json }) => {
+            let statistics = context.store.statistics(context.now()).await?;
+            stats(statistics, json)
+        }
+    }
+}
+
+async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {
+    let user_id = match &args.user {
+        Some(user) => Some(user.find(context).await?.id),
+        None => None,
+    };
+    let search = SessionSearch { user_id, status: args.status.into(), text: String::new() };
+    let limit = u64::from(args.limit);
+    let found = context.store.search_sessions(&search, None, limit, context.now()).await?;
+    let more = found.next_cursor.is_some();
+    let rows: Vec<SessionRow> = found
+        .rows
+        .into_iter()
+        .map(|row| SessionRow::new(row.session, &row.email))
+        .collect();
+    output::list(&rows, args.as_json.json, "There are no such sessions.")?;
+    if more {
+        output::remark(format!("There are more than these {limit}; see --limit."))?;
+    }
+    Ok(())
+}
+
+async fn end_one(context: &Context, session_id: SessionId) -> Result<(), Failure> {
+    let ended = end(context, Which::One(session_id), EndReason::EndedByAdmin, Origin::HOST).await?;
+    if ended > 0 {
+        return output::line(format!("Ended session {session_id}."));
+    }
+    let record = context.store.find_session(session_id, context.now()).await?;
+    let record = record.ok_or_else(|| Failure::said(format!("there is no session {session_id}")))?;
+    match record.ended {
+        Some(ended) => {
+            let at = instant(ended.at);
+            output::line(format!("Session {session_id} had ended already, at {at}: {}.", ended.reason))
+        }
+        None => Err(Failure::said(format!("session {session_id} was not ended; try again"))),
+    }
+}
+
+fn stats(statistics: Statistics, as_json: bool) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Shown {
+        users: u64,
+        disabled_users: u64,
+        live_sessions: u64,
+        signed_in_users: u64,
+        sign_ins_24h: u64,
+        failed_sign_ins_24h: u64,
+        ended_24h: BTreeMap<String, u64>,
+    }
+
+    if as_json {
+        return output::json(&Shown {
+            users: statistics.users,
+            disabled_users: statistics.disabled_users,
+            live_sessions: statistics.live_sessions,
+            signed_in_users: statistics.signed_in_users,
+            sign_ins_24h: statistics.sign_ins_24h,
+            failed_sign_ins_24h: statistics.failed_sign_ins_24h,
+            ended_24h: statistics.ended_24h.into_iter().collect(),
+        });
+    }
+    let ended: u64 = statistics.ended_24h.iter().map(|(_, count)| count).sum();
+    let mut pairs = vec![
+        ("users", statistics.users.to_string()),
+        ("of these disabled", statistics.disabled_users.to_string()),
+        ("live sessions", statistics.live_sessions.to_string()),
+        ("users signed in", statistics.signed_in_users.to_string()),
+        ("sign-ins in 24 h", statistics.sign_ins_24h.to_string()),
+        ("failed in 24 h", statistics.failed_sign_ins_24h.to_string()),
+        ("ended in 24 h", ended.to_string()),
+    ];
+    for (reason, count) in &statistics.ended_24h {
+        pairs.push((reason, count.to_string()));
+    }
+    output::pairs(&pairs)
+}

@@ -1,0 +1,209 @@
+//! `/api/auth`: signing in and out, renewing, and "who is this?".
+
+use actix_web::http::header::{CLEAR_SITE_DATA, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::http::api::documents::{TokensDocument, WhoDocument};
+use crate::http::body;
+use crate::http::guards::{Anyone, Json, Perhaps, SignedInUser, same_origin_if_cookie};
+use crate::http::problem::{Code, Problem};
+use crate::http::state::State;
+use crate::rules::audit::{Actor, Origin};
+use crate::rules::end_reason::EndReason;
+use crate::rules::session::Facts;
+use crate::service;
+use crate::service::end_session;
+use crate::service::sign_in::{SignIn, SignedIn};
+use crate::service::tokens::issue_access_token;
+use crate::settings::Secret;
+use crate::store::sessions::Which;
+
+/// What is emptied in the browser at sign-out. Not `"cookies"`: that would empty every application
+/// under the same registrable domain.
+pub const CLEARED: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
+
+/// A sign-in by password.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInDocument {
+    email: String,
+    password: Password,
+    #[serde(default)]
+    remember: bool,
+}
+
+/// A password, which never shows itself.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct Password(pub Secret);
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+/// A refresh token; without one, that of the cookie.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshDocument {
+    refresh_token: Option<Password>,
+}
+
+/// A fresh proof.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUpDocument {
+    password: Password,
+}
+
+#[derive(Deserialize)]
+struct VerifyQuery {
+    role: Option<String>,
+}
+
+/// `POST /api/auth/sign-in`
+pub async fn sign_in(call: Json<Anyone, SignInDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let document = call.document;
+    let attempt = SignIn {
+        email: document.email,
+        password: document.password.0,
+        remember: document.remember,
+        replaces: None,
+    };
+    let signed_in =
+        service::sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await?;
+    Ok(tokens(state, &signed_in))
+}
+
+/// `POST /api/auth/refresh`
+pub async fn refresh(call: Json<Anyone, RefreshDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let visitor = state.visitor(&request);
+    if let Some(Password(token)) = call.document.refresh_token {
+        let signed_in = service::refresh::refresh(&state.context, &token, &visitor).await?;
+        return Ok(tokens(state, &signed_in));
+    }
+    same_origin_if_cookie(&request)?;
+    let token = state.cookies.refresh_token(&request).ok_or_else(Problem::no_credential)?;
+    let token = Secret::new(token.to_owned());
+    let signed_in = service::refresh::refresh(&state.context, &token, &visitor).await?;
+    state.cookies.set_session(&request, &signed_in, state.context.now());
+    // Whoever lives by cookies is not shown their values (ASVS 3.3.4).
+    Ok(HttpResponse::Ok().json(WhoDocument::new(&signed_in.facts)))
+}
+
+/// `POST /api/auth/step-up`
+pub async fn step_up(call: Json<SignedInUser, StepUpDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let visitor = state.visitor(&request);
+    let Password(password) = call.document.password;
+    let signed_in =
+        service::step_up::step_up(&state.context, &call.by.0, &password, &visitor).await?;
+    Ok(tokens(state, &signed_in))
+}
+
+/// `GET /api/auth/session`
+pub async fn session(by: SignedInUser) -> HttpResponse {
+    HttpResponse::Ok().json(WhoDocument::new(&by.0.facts))
+}
+
+/// `GET /api/auth/token`
+pub async fn token(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let context = &State::of(&request).context;
+    let now = context.now();
+    let access = issue_access_token(context, &by.0.facts, now)?;
+    Ok(HttpResponse::Ok().json(json!({
+        "access_token": access.text.reveal(),
+        "token_type": "Bearer",
+        "expires_in": access.expires_at.timestamp() - now.timestamp(),
+    })))
+}
+
+/// `GET /api/auth/verify`
+pub async fn verify(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let facts = &by.0.facts;
+    if !request.query_string().is_empty()
+        && let Some(role) = body::query::<VerifyQuery>(&request)?.role
+        && !facts.has_role(&role)
+    {
+        return Err(Problem::new(Code::Forbidden, "The user does not have the required role."));
+    }
+    Ok(identified(facts))
+}
+
+/// `POST /api/auth/sign-out`
+pub async fn sign_out(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    end_own(&request, &by.0.facts).await?;
+    Ok(HttpResponse::NoContent().insert_header((CLEAR_SITE_DATA, CLEARED)).finish())
+}
+
+/// `POST /api/auth/clear-session`
+pub async fn clear_session(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    same_origin_if_cookie(&request)?;
+    match &by.0 {
+        Some(principal) => end_own(&request, &principal.facts).await?,
+        None => State::of(&request).cookies.clear(&request),
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header((CLEAR_SITE_DATA, CLEARED))
+        .json(json!({"success": true, "message": "Session cleared successfully"})))
+}
+
+/// Ends the caller's own session and takes its cookies away.
+pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem> {
+    let state = State::of(request);
+    let origin = origin(state, request, facts);
+    let which = Which::One(facts.session_id);
+    end_session::end(&state.context, which, EndReason::SignedOut, origin).await?;
+    state.cookies.clear(request);
+    Ok(())
+}
+
+/// The caller, as the audit notes them.
+pub fn origin(state: &State, request: &HttpRequest, facts: &Facts) -> Origin {
+    Origin { actor: Actor::User(facts.user_id), ip: Some(state.visitor(request).ip) }
+}
+
+fn tokens(state: &State, signed_in: &SignedIn) -> HttpResponse {
+    HttpResponse::Ok().json(TokensDocument::new(signed_in, state.context.now()))
+}
+
+/// 200 with the headers that a reverse proxy hands on.
+fn identified(facts: &Facts) -> HttpResponse {
+    const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
+    const USER_EMAIL: HeaderName = HeaderName::from_static("x-user-email");
+    const USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
+    const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
+    const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
+    const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-organization-id");
+
+    let mut answer = HttpResponse::Ok().finish();
+    let headers = answer.headers_mut();
+    let mut put = |name, bytes: &[u8]| {
+        if let Ok(value) = HeaderValue::from_bytes(bytes) {
+            headers.insert(name, value);
+        }
+    };
+    let mut buffer = uuid::Uuid::encode_buffer();
+    put(USER_ID, facts.user_id.0.hyphenated().encode_lower(&mut buffer).as_bytes());
+    put(SESSION_ID, facts.session_id.0.hyphenated().encode_lower(&mut buffer).as_bytes());
+    put(USER_EMAIL, facts.email.as_bytes());
+    match facts.roles.as_ref() {
+        [] => put(USER_ROLES, b""),
+        [one] => put(USER_ROLES, one.as_str().as_bytes()),
+        several => {
+            let names: Vec<&str> = several.iter().map(|role| role.as_str()).collect();
+            put(USER_ROLES, names.join(",").as_bytes());
+        }
+    }
+    if let Some(organization) = facts.organization_id {
+        let text = organization.0.hyphenated().encode_lower(&mut buffer).as_bytes();
+        put(TENANT_ID, text);
+        put(ORGANIZATION_ID, text);
+    }
+    answer
+}

@@ -1,0 +1,246 @@
+//! The JSON documents of the API.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::rules::end_reason::EndReason;
+use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::record::{AuditRecord, SessionRecord, SessionWithUser, UserRecord};
+use crate::rules::session::Facts;
+use crate::service::sign_in::SignedIn;
+
+/// Who somebody is.
+#[derive(Debug, Serialize)]
+pub struct UserDocument<'a> {
+    id: UserId,
+    email: &'a str,
+    name: &'a str,
+    roles: Vec<&'a str>,
+    organization: Option<OrganizationId>,
+}
+
+/// The caller's own session.
+#[derive(Debug, Serialize)]
+pub struct CurrentSession<'a> {
+    id: SessionId,
+    created_at: DateTime<Utc>,
+    auth_time: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    remembered: bool,
+    amr: Vec<&'a str>,
+}
+
+/// User and session.
+#[derive(Debug, Serialize)]
+pub struct WhoDocument<'a> {
+    user: UserDocument<'a>,
+    session: CurrentSession<'a>,
+}
+
+/// What a sign-in, a refresh and a fresh proof answer.
+#[derive(Debug, Serialize)]
+pub struct TokensDocument<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: &'a str,
+    refresh_expires_in: i64,
+    #[serde(flatten)]
+    who: WhoDocument<'a>,
+}
+
+impl<'a> WhoDocument<'a> {
+    /// From the facts of a session.
+    pub fn new(facts: &'a Facts) -> Self {
+        Self {
+            user: UserDocument {
+                id: facts.user_id,
+                email: &facts.email,
+                name: &facts.name,
+                roles: facts.roles.iter().map(|role| role.as_str()).collect(),
+                organization: facts.organization_id,
+            },
+            session: CurrentSession {
+                id: facts.session_id,
+                created_at: facts.created_at,
+                auth_time: facts.auth_time,
+                expires_at: facts.expires_at,
+                remembered: facts.remembered,
+                amr: facts.amr.split_ascii_whitespace().collect(),
+            },
+        }
+    }
+}
+
+impl<'a> TokensDocument<'a> {
+    /// From what was handed out at `now`.
+    pub fn new(signed_in: &'a SignedIn, now: DateTime<Utc>) -> Self {
+        let (facts, tokens) = (&signed_in.facts, &signed_in.tokens);
+        let refresh_until = facts.expires_at.min(now + facts.idle_timeout);
+        Self {
+            access_token: tokens.access.text.reveal(),
+            token_type: "Bearer",
+            expires_in: tokens.access.expires_at.timestamp() - now.timestamp(),
+            refresh_token: tokens.refresh.reveal(),
+            refresh_expires_in: (refresh_until - now).num_seconds(),
+            who: WhoDocument::new(facts),
+        }
+    }
+}
+
+/// One session in a list.
+#[derive(Debug, Serialize)]
+pub struct SessionDocument {
+    id: SessionId,
+    current: bool,
+    name: Option<String>,
+    created_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    idle_expires_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    ip: String,
+    device: String,
+    browser: String,
+    os: String,
+    amr: Vec<String>,
+    ended_at: Option<DateTime<Utc>>,
+    end_reason: Option<EndReason>,
+}
+
+impl SessionDocument {
+    /// From a record; `current` names the caller's own session.
+    pub fn new(record: SessionRecord, current: SessionId) -> Self {
+        Self {
+            id: record.id,
+            current: record.id == current,
+            name: record.name,
+            created_at: record.created_at,
+            last_seen_at: record.last_seen_at,
+            idle_expires_at: record.idle_expires_at,
+            expires_at: record.expires_at,
+            ip: record.ip,
+            device: record.device.device,
+            browser: record.device.browser,
+            os: record.device.os,
+            amr: record.amr,
+            ended_at: record.ended.map(|ended| ended.at),
+            end_reason: record.ended.map(|ended| ended.reason),
+        }
+    }
+}
+
+/// One session in an administrator's list.
+#[derive(Debug, Serialize)]
+pub struct AdminSessionDocument {
+    #[serde(flatten)]
+    session: SessionDocument,
+    user: SessionUser,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionUser {
+    id: UserId,
+    email: String,
+    name: String,
+}
+
+impl AdminSessionDocument {
+    /// From a record; `current` names the caller's own session.
+    pub fn new(record: SessionWithUser, current: SessionId) -> Self {
+        let user = SessionUser { id: record.session.user_id, email: record.email, name: record.name };
+        Self { session: SessionDocument::new(record.session, current), user }
+    }
+}
+
+/// One user in an administrator's list.
+#[derive(Debug, Serialize)]
+pub struct AdminUserDocument {
+    id: UserId,
+    email: String,
+    name: String,
+    roles: Vec<String>,
+    organizations: Vec<OrganizationDocument>,
+    enabled: bool,
+    has_password: bool,
+    password_changed_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    live_sessions: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct OrganizationDocument {
+    id: OrganizationId,
+    slug: String,
+    name: String,
+}
+
+impl From<UserRecord> for AdminUserDocument {
+    fn from(user: UserRecord) -> Self {
+        Self {
+            id: user.id,
+            email: user.email,
+            name: user.name,
+            roles: user.roles.iter().map(ToString::to_string).collect(),
+            organizations: user
+                .organizations
+                .into_iter()
+                .map(|o| OrganizationDocument { id: o.id, slug: o.slug, name: o.name })
+                .collect(),
+            enabled: user.disabled_at.is_none(),
+            has_password: user.has_password,
+            password_changed_at: user.password_changed_at,
+            created_at: user.created_at,
+            live_sessions: user.live_sessions,
+        }
+    }
+}
+
+/// One act in the audit.
+#[derive(Debug, Serialize)]
+pub struct AuditDocument {
+    id: Uuid,
+    at: DateTime<Utc>,
+    action: String,
+    actor: ActorDocument,
+    subject: Option<SubjectDocument>,
+    session_id: Option<SessionId>,
+    ip: Option<String>,
+    reason: Option<String>,
+    detail: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ActorDocument {
+    kind: String,
+    id: Option<UserId>,
+    email: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SubjectDocument {
+    id: UserId,
+    email: Option<String>,
+}
+
+impl From<AuditRecord> for AuditDocument {
+    fn from(record: AuditRecord) -> Self {
+        Self {
+            id: record.id,
+            at: record.at,
+            action: record.action,
+            actor: ActorDocument {
+                kind: record.actor_kind,
+                id: record.actor_id,
+                email: record.actor_email,
+            },
+            subject: record
+                .subject_id
+                .map(|id| SubjectDocument { id, email: record.subject_email }),
+            session_id: record.session_id,
+            ip: record.ip,
+            reason: record.reason,
+            detail: record.detail,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The JSON API.
+
+pub mod admin;
+pub mod admin_users;
+pub mod auth;
+pub mod documents;
+pub mod sessions;
+pub mod well_known;

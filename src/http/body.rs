@@ -1,0 +1,84 @@
+//! Reading bodies: small ones, of the right type, that say nothing twice.
+
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use crate::http::problem::{Code, Problem};
+use crate::http::state::header_text;
+use crate::rules::strict_json;
+
+/// Largest body that is read, in bytes. The longest password takes 3 KB in a form.
+const MAX_BYTES: usize = 32 * 1024;
+
+/// Name of the hidden field of every form.
+const FORM_TOKEN: &str = "csrf_token";
+
+/// A form's hidden text and its fields.
+pub async fn form<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<(String, T), Problem> {
+    must_be(request, "application/x-www-form-urlencoded")?;
+    let bytes = read(request, payload).await?;
+    let malformed = |error: serde_urlencoded::de::Error| {
+        Problem::new(Code::InvalidRequest, format!("The form cannot be read: {error}."))
+    };
+    let pairs: Vec<(String, Zeroizing<String>)> = serde_urlencoded::from_bytes(&bytes).map_err(malformed)?;
+    let mut token = String::new();
+    let mut fields = Vec::with_capacity(pairs.len());
+    for (name, value) in &pairs {
+        if name == FORM_TOKEN {
+            token.push_str(value);
+        } else {
+            fields.push((name, value));
+        }
+    }
+    let fields = Zeroizing::new(serde_urlencoded::to_string(fields).unwrap_or_default());
+    Ok((token, serde_urlencoded::from_str(&fields).map_err(malformed)?))
+}
+
+/// A JSON document.
+pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, Problem> {
+    must_be(request, "application/json")?;
+    let bytes = read(request, payload).await?;
+    strict_json::from_slice(&bytes)
+        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The JSON cannot be read: {error}.")))
+}
+
+/// The parameters behind the `?`.
+pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
+    serde_urlencoded::from_str(request.query_string())
+        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The query cannot be read: {error}.")))
+}
+
+fn must_be(request: &HttpRequest, expected: &'static str) -> Result<(), Problem> {
+    let given = header_text(request.headers(), CONTENT_TYPE).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::UnsupportedMediaType, format!("The body must be {expected}.")))
+}
+
+async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let too_large = || {
+        Problem::new(Code::TooLarge, format!("At most {MAX_BYTES} bytes are read here."))
+    };
+    let announced = header_text(request.headers(), CONTENT_LENGTH)
+        .and_then(|length| length.parse::<usize>().ok())
+        .unwrap_or(0);
+    if announced > MAX_BYTES {
+        return Err(too_large());
+    }
+    // Reserved at once: a buffer that grows would leave copies of passwords behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(announced.max(1024)));
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Code::InvalidRequest, "The body broke off."))?;
+        if bytes.len() + chunk.len() > MAX_BYTES {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,356 @@
+//! Who may pass. A handler's first parameter is a guard, alone or around the body that it reads,
+//! and a route without one cannot be written.
+//!
+//! A body is read only after its guard has admitted the caller.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use serde::de::DeserializeOwned;
+
+use crate::http::body;
+use crate::http::problem::{Code, Problem};
+use crate::http::state::{State, header_text};
+use crate::rules::access_token::Fault;
+use crate::rules::id::{SessionId, UserId};
+use crate::rules::same_origin::{Evidence, evidence};
+use crate::rules::session::is_fresh;
+use crate::service::authenticate::{Authentication, Principal, authenticate};
+use crate::service::error::{Error, Refusal};
+use crate::service::refresh::refresh;
+use crate::service::tokens::{form_token, form_token_before_sign_in, same_secret};
+use crate::settings::Secret;
+
+/// Decides who may pass, before anything else of the request is read.
+pub trait Guard: Sized + 'static {
+    /// How the table of routes calls it.
+    const NAME: &'static str;
+
+    /// Lets the caller pass or says why not.
+    fn admit(request: &HttpRequest) -> impl Future<Output = Result<Self, Problem>>;
+
+    /// The session that the caller's forms are bound to.
+    fn session_id(&self) -> Option<SessionId>;
+}
+
+/// Anybody; credentials are not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Anyone;
+
+/// Anybody; who is signed in is recognised, and a dead credential is the same as none.
+#[derive(Clone, Debug)]
+pub struct Perhaps(pub Option<Principal>);
+
+/// Somebody signed in.
+#[derive(Clone, Debug)]
+pub struct SignedInUser(pub Principal);
+
+/// Somebody signed in, who has proven lately who they are.
+#[derive(Clone, Debug)]
+pub struct FreshUser(pub Principal);
+
+/// An administrator.
+#[derive(Clone, Debug)]
+pub struct Admin(pub Principal);
+
+/// An administrator who has proven lately who they are.
+#[derive(Clone, Debug)]
+pub struct FreshAdmin(pub Principal);
+
+/// Whose request this is, for the log.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The session.
+    pub session_id: SessionId,
+    /// The user.
+    pub user_id: UserId,
+}
+
+impl Guard for Anyone {
+    const NAME: &'static str = "Anyone";
+
+    async fn admit(_: &HttpRequest) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    fn session_id(&self) -> Option<SessionId> {
+        None
+    }
+}
+
+impl Guard for Perhaps {
+    const NAME: &'static str = "Perhaps";
+
+    async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
+        match principal(request).await {
+            Ok(principal) => Ok(Self(Some(principal))),
+            Err(problem) if problem.needs_sign_in() => Ok(Self(None)),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn session_id(&self) -> Option<SessionId> {
+        self.0.as_ref().map(|principal| principal.facts.session_id)
+    }
+}
+
+macro_rules! guard {
+    ($name:ident, $check:expr) => {
+        impl Guard for $name {
+            const NAME: &'static str = stringify!($name);
+
+            async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
+                let principal = principal(request).await?;
+                let check: fn(&HttpRequest, &Principal) -> Result<(), Problem> = $check;
+                check(request, &principal)?;
+                Ok(Self(principal))
+            }
+
+            fn session_id(&self) -> Option<SessionId> {
+                Some(self.0.facts.session_id)
+            }
+        }
+    };
+}
+
+guard!(SignedInUser, |_, _| Ok(()));
+guard!(FreshUser, must_be_fresh);
+guard!(Admin, must_be_admin);
+guard!(FreshAdmin, |request, principal| {
+    must_be_admin(request, principal)?;
+    must_be_fresh(request, principal)
+});
+
+/// A guard, and behind it the fields of a form of ours, with its hidden text checked.
+#[derive(Clone, Debug)]
+pub struct Form<G, T> {
+    /// Who sent it.
+    pub by: G,
+    /// What it says.
+    pub fields: T,
+}
+
+/// A guard, and behind it a JSON document.
+#[derive(Clone, Debug)]
+pub struct Json<G, T> {
+    /// Who sent it.
+    pub by: G,
+    /// What it says.
+    pub document: T,
+}
+
+/// Something that begins with a guard.
+pub trait Guarded: FromRequest {
+    /// The guard's name.
+    const GUARD: &'static str;
+}
+
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+
+macro_rules! from_request {
+    ($($name:ident)*) => {
+        $(
+            impl FromRequest for $name {
+                type Error = Problem;
+                type Future = Extraction<Self>;
+
+                fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                    let request = request.clone();
+                    Box::pin(async move { Self::admit(&request).await })
+                }
+            }
+
+            impl Guarded for $name {
+                const GUARD: &'static str = <Self as Guard>::NAME;
+            }
+        )*
+    };
+}
+
+from_request!(Anyone Perhaps SignedInUser FreshUser Admin FreshAdmin);
+
+impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Form<G, T> {
+    type Error = Problem;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move {
+            if claimed_origin(&request) == Evidence::CrossSite {
+                return Err(cross_site(&request));
+            }
+            let by = G::admit(&request).await?;
+            let (token, fields) = body::form(&request, payload).await?;
+            let expected = expected_form_token(&request, by.session_id());
+            if !expected.is_some_and(|expected| same_secret(&expected, &token)) {
+                return Err(cross_site(&request));
+            }
+            Ok(Self { by, fields })
+        })
+    }
+}
+
+impl<G: Guard, T: DeserializeOwned + 'static> Guarded for Form<G, T> {
+    const GUARD: &'static str = G::NAME;
+}
+
+impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Json<G, T> {
+    type Error = Problem;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = payload.take();
+        Box::pin(async move {
+            let by = G::admit(&request).await?;
+            let document = body::json(&request, payload).await?;
+            Ok(Self { by, document })
+        })
+    }
+}
+
+impl<G: Guard, T: DeserializeOwned + 'static> Guarded for Json<G, T> {
+    const GUARD: &'static str = G::NAME;
+}
+
+/// The hidden text that forms of this caller must carry.
+pub fn expected_form_token(request: &HttpRequest, session_id: Option<SessionId>) -> Option<String> {
+    let state = State::of(request);
+    match session_id {
+        Some(session_id) => Some(form_token(&state.context, session_id)),
+        None => state
+            .cookies
+            .before_sign_in(request)
+            .map(|cookie| form_token_before_sign_in(&state.context, cookie)),
+    }
+}
+
+/// Refuses an unsafe request that was made with a cookie and does not come from our own pages.
+/// Without a cookie there is nothing that another site could misuse.
+pub fn same_origin_if_cookie(request: &HttpRequest) -> Result<(), Problem> {
+    let with_cookie = bearer(request)?.is_none() && State::of(request).cookies.any(request);
+    if is_safe(request) || !with_cookie || claimed_origin(request) == Evidence::SameOrigin {
+        return Ok(());
+    }
+    Err(cross_site(request))
+}
+
+/// Somebody signed in: by bearer token or cookie under `/api`, by cookie on pages, where an
+/// expired access token is renewed on the way.
+async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let state = State::of(request);
+    let api = is_api(request.path());
+    let bearer = if api { bearer(request)? } else { None };
+    let token = bearer.or_else(|| state.cookies.access_token(request));
+    let outcome = match token {
+        None => Authentication::NotPresented,
+        Some(token) => authenticate(&state.context, token).await?,
+    };
+    if api && bearer.is_none() {
+        same_origin_if_cookie(request)?;
+    }
+    let principal = match outcome {
+        Authentication::SignedIn(principal) => principal,
+        Authentication::NotPresented | Authentication::Refused(Refusal::Token(_)) if !api => {
+            renew(request, outcome).await?
+        }
+        Authentication::NotPresented => return Err(Problem::no_credential()),
+        Authentication::Refused(refusal) => return Err(refusal.into()),
+    };
+    let facts = &principal.facts;
+    request.extensions_mut().insert(Identity { session_id: facts.session_id, user_id: facts.user_id });
+    request.extensions_mut().insert(principal.clone());
+    Ok(principal)
+}
+
+/// The page request goes on with the session of its refresh cookie, and the answer carries the
+/// new tokens.
+async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Principal, Problem> {
+    let state = State::of(request);
+    let Some(token) = state.cookies.refresh_token(request) else {
+        return Err(match outcome {
+            Authentication::Refused(refusal) => refusal.into(),
+            Authentication::NotPresented | Authentication::SignedIn(_) => Problem::no_credential(),
+        });
+    };
+    let token = Secret::new(token.to_owned());
+    let visitor = state.visitor(request);
+    match refresh(&state.context, &token, &visitor).await {
+        Ok(signed_in) => {
+            state.cookies.set_session(request, &signed_in, state.context.now());
+            Ok(Principal { facts: signed_in.facts })
+        }
+        // Nobody issued it: as if there were none.
+        Err(Error::Refused(Refusal::Token(Fault::Malformed))) => Err(Problem::no_credential()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The bearer token, if there is one; other schemes are not ours to judge.
+fn bearer(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let headers = request.headers();
+    if !headers.contains_key(AUTHORIZATION) {
+        return Ok(None);
+    }
+    let malformed = || Problem::from(Refusal::Token(Fault::Malformed));
+    let text = header_text(headers, AUTHORIZATION).ok_or_else(malformed)?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token)),
+        None if text.eq_ignore_ascii_case("bearer") => Err(malformed()),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// Is an answer on this path read by a program?
+pub fn is_api(path: &str) -> bool {
+    ["/api", "/oauth", "/.well-known", "/health"].iter().any(|prefix| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+fn is_safe(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+fn claimed_origin(request: &HttpRequest) -> Evidence {
+    const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    let headers = request.headers();
+    let own = &State::of(request).context.settings.public_origin;
+    evidence(header_text(headers, SEC_FETCH_SITE), header_text(headers, ORIGIN), own)
+}
+
+fn cross_site(request: &HttpRequest) -> Problem {
+    tracing::warn!(path = request.match_pattern(), "refused: not from our own page");
+    Problem::new(
+        Code::CrossSite,
+        "This request did not come from a current page of ours. Load the page again and repeat what you did.",
+    )
+}
+
+fn must_be_admin(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {
+    if principal.facts.is_admin() {
+        return Ok(());
+    }
+    let user_id = principal.facts.user_id;
+    tracing::warn!(%user_id, path = request.match_pattern(), "refused: not an administrator");
+    Err(Problem::new(Code::Forbidden, "Only administrators may do this."))
+}
+
+fn must_be_fresh(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {
+    let context = &State::of(request).context;
+    let max_age = context.settings.step_up;
+    if is_fresh(principal.facts.auth_time, max_age, context.now()) {
+        return Ok(());
+    }
+    let detail = "This needs a proof of who you are that is more recent. Give your password again: POST /api/auth/step-up.";
+    Err(Problem {
+        max_age_secs: Some(max_age.num_seconds()),
+        ..Problem::new(Code::StepUpRequired, detail)
+    })
+}

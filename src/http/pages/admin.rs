@@ -1,0 +1,165 @@
+//! The console: overview and audit.
+
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::http::api::admin::PAGE;
+use crate::http::body;
+use crate::http::guards::Admin;
+use crate::http::pages::shell::{page, shell};
+use crate::http::problem::{Code, Problem};
+use crate::http::state::State;
+use crate::http::views::{
+    ActionChoice, AdminOverviewPage, AuditPage, AuditRow, Instant, ReasonCount, Section,
+};
+use crate::rules::audit::Action;
+use crate::rules::email::Email;
+use crate::rules::id::UserId;
+use crate::rules::record::AuditRecord;
+use crate::store::audit::AuditSearch;
+
+/// Acts on the overview.
+const LATEST: u64 = 10;
+
+#[derive(Deserialize)]
+struct AuditQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    action: String,
+    cursor: Option<Uuid>,
+}
+
+/// `GET /admin`
+pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let context = &State::of(&request).context;
+    let now = context.now();
+    let figures = context.store.statistics(now).await?;
+    let recent = context.store.search_audit(AuditSearch::default(), None, LATEST).await?;
+    let settings = &context.settings;
+    page(&request, &AdminOverviewPage {
+        shell: shell(&request, &by.0, "Overview", Section::AdminOverview),
+        users: figures.users,
+        disabled_users: figures.disabled_users,
+        live_sessions: figures.live_sessions,
+        signed_in_users: figures.signed_in_users,
+        sign_ins_24h: figures.sign_ins_24h,
+        failed_sign_ins_24h: figures.failed_sign_ins_24h,
+        ended_24h: figures
+            .ended_24h
+            .into_iter()
+            .map(|(reason, count)| ReasonCount { reason: reason_words(&reason), count })
+            .collect(),
+        recent: recent.rows.into_iter().map(|record| audit_row(record, now)).collect(),
+        cache_entries: context.store.cache().len(),
+        idle_limit: duration(settings.session.idle),
+        absolute_limit: duration(settings.session.absolute),
+        remembered_idle_limit: duration(settings.remembered.idle),
+        remembered_absolute_limit: duration(settings.remembered.absolute),
+    })
+}
+
+/// `GET /admin/audit`
+pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let context = &State::of(&request).context;
+    let query: AuditQuery = body::query(&request)?;
+    let now = context.now();
+    let search = AuditSearch {
+        user_id: user_named(&request, query.q.trim()).await?,
+        action: Action::from_code(&query.action),
+    };
+    let listed = context.store.search_audit(search, query.cursor, PAGE).await?;
+    let url = |cursor: Option<Uuid>| {
+        address("/admin/audit", &[("q", &query.q), ("action", &query.action)], cursor)
+    };
+    page(&request, &AuditPage {
+        shell: shell(&request, &by.0, "Audit", Section::AdminAudit),
+        rows: listed.rows.into_iter().map(|record| audit_row(record, now)).collect(),
+        next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
+        first_url: query.cursor.map(|_| url(None)),
+        actions: Action::ALL
+            .iter()
+            .map(|action| ActionChoice {
+                value: action.code().to_owned(),
+                label: action.words().to_owned(),
+            })
+            .collect(),
+        q: query.q.clone(),
+        action: query.action.clone(),
+    })
+}
+
+/// The user whom a search names by address or id; nobody's id if there is none, so that nothing is
+/// found instead of everything.
+async fn user_named(request: &HttpRequest, text: &str) -> Result<Option<UserId>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(id) = text.parse() {
+        return Ok(Some(id));
+    }
+    let context = &State::of(request).context;
+    let Ok(email) = Email::new(text) else {
+        let detail = "Search for the whole e-mail address or the id of a user.";
+        return Err(Problem::new(Code::InvalidRequest, detail));
+    };
+    let found = context.store.find_user_by_email(&email, context.now()).await?;
+    Ok(Some(found.map_or(UserId(Uuid::nil()), |user| user.id)))
+}
+
+/// An act as pages show it.
+pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
+    let who = |email: Option<String>, id: Option<UserId>| {
+        email.or_else(|| id.map(|id| format!("deleted user {id}")))
+    };
+    let action = Action::from_code(&record.action).map_or(record.action, |a| a.words().to_owned());
+    AuditRow {
+        at: Instant::new(record.at, now),
+        action,
+        actor: who(record.actor_email, record.actor_id).unwrap_or_else(|| {
+            match record.actor_kind.as_str() {
+                "host" => "command line".to_owned(),
+                "system" => "Portcullis".to_owned(),
+                _ => "somebody not signed in".to_owned(),
+            }
+        }),
+        subject: who(record.subject_email, record.subject_id),
+        subject_id: record.subject_id.map(|id| id.to_string()),
+        session_id: record.session_id.map(|id| id.to_string()),
+        ip: record.ip,
+        reason: record.reason.as_deref().map(reason_words),
+        detail: record.detail,
+    }
+}
+
+fn reason_words(code: &str) -> String {
+    code.replace('-', " ")
+}
+
+/// The address of a page of a list.
+pub fn address(path: &str, parameters: &[(&str, &str)], cursor: Option<Uuid>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        query.append_pair(name, value);
+    }
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", &cursor.to_string());
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// A length of time in the largest unit that fits.
+fn duration(delta: TimeDelta) -> String {
+    let seconds = delta.num_seconds();
+    let (count, unit) = match seconds {
+        s if s % 86400 == 0 => (s / 86400, "day"),
+        s if s % 3600 == 0 => (s / 3600, "hour"),
+        s if s % 60 == 0 => (s / 60, "minute"),
+        s => (s, "second"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}

@@ -1,0 +1,12 @@
+//! The pages: parse a form, call one act, draw a page or go to the next.
+
+pub mod account;
+pub mod admin;
+pub mod admin_sessions;
+pub mod admin_users;
+pub mod assets;
+pub mod invitation;
+pub mod set_up;
+pub mod shell;
+pub mod sign_in;
+pub mod step_up;

@@ -1,0 +1,131 @@
+//! Listening, and what goes on in the background while it does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use chrono::TimeDelta;
+
+use crate::clock::SystemClock;
+use crate::http::edge::Edge;
+use crate::http::routes;
+use crate::http::state::State;
+use crate::http::views::RenderError;
+use crate::rules::audit::Origin;
+use crate::service::cleanup::cleanup;
+use crate::service::error::Error;
+use crate::service::touches::{self, write_touches};
+use crate::service::{Context, StartError, set_up};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// How often keys are read again, so that a rotation elsewhere is noticed.
+const KEYS_EVERY: Duration = Duration::from_secs(10);
+
+/// How often sessions past their limits are written down as ended.
+const CLEANUP_EVERY: Duration = Duration::from_secs(60);
+
+/// How long requests under way may take to finish when the server is told to stop.
+const SHUTDOWN_SECS: u64 = 10;
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Keys, database or threads.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An act at start-up.
+    #[error(transparent)]
+    Service(#[from] Error),
+    /// A template.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The address.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Running.
+    #[error("the server stopped: {0}")]
+    Run(std::io::Error),
+}
+
+/// Serves until it is told to stop.
+pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
+    let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    let (server, address) = listen(Arc::clone(&context))?;
+    tracing::info!(%address, public_url = context.settings.public_url, "listening");
+    announce_set_up(&context).await?;
+    let background = background(Arc::clone(&context));
+    let outcome = server.await.map_err(ServeError::Run);
+    background.abort();
+    if let Err(error) = write_touches(&context).await {
+        tracing::warn!(%error, "the latest uses of sessions were not written");
+    }
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Binds the address of the settings and starts the workers.
+pub fn listen(context: Arc<Context>) -> Result<(Server, SocketAddr), ServeError> {
+    let bind = context.settings.bind;
+    let workers = context.settings.workers;
+    // Made here and not in the closure below, which runs once a worker.
+    let state = web::Data::new(State::new(context)?);
+    let failed = |source| ServeError::Bind { address: bind, source };
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(Edge)
+            .configure(routes::configure)
+    })
+    .workers(workers)
+    .shutdown_timeout(SHUTDOWN_SECS)
+    .bind(bind)
+    .map_err(failed)?;
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((server.run(), address))
+}
+
+/// Without an administrator, the log shows one link on which to make the first.
+async fn announce_set_up(context: &Context) -> Result<(), ServeError> {
+    if !set_up::is_needed(context).await? {
+        return Ok(());
+    }
+    let (code, expires_at) = set_up::new_code(context).await?;
+    let url = format!("{}/set-up?code={}", context.settings.public_url, code.reveal());
+    tracing::warn!(%url, %expires_at, "no administrator yet; open this link to make the first one");
+    Ok(())
+}
+
+/// What goes on beside the requests.
+pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
+    let every = |period| {
+        let mut interval = tokio::time::interval(period);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        interval
+    };
+    let mut touches = every(touches::INTERVAL.to_std().unwrap_or_default());
+    let mut keys = every(KEYS_EVERY);
+    let mut clean = every(CLEANUP_EVERY);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
+                _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
+                _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
+            }
+        }
+    })
+}
+
+fn warn_if<T, E: std::fmt::Display>(outcome: Result<T, E>, what: &str) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, what, "a job in the background failed; it is tried again");
+    }
+}

@@ -1,0 +1,97 @@
+//! Sessions on a page: the card every list of sessions is made of, and a person's own list.
+//!
+//! Knows what a card shows, not whether a session is live; whoever fills it in has judged that.
+
+use serde::Serialize;
+
+use super::{Instant, NoticeKind, Page, Section, Shell, samples};
+
+/// One session as people see it. Used by the account pages and the console alike.
+#[derive(Clone, Serialize)]
+pub struct SessionCard {
+    /// Its id, a name rather than a secret.
+    pub id: String,
+    /// Whether it is the session this page was asked for with.
+    pub current: bool,
+    /// A name the person gave it.
+    pub name: Option<String>,
+    /// Kind of device; may be empty.
+    pub device: String,
+    /// Browser; may be empty.
+    pub browser: String,
+    /// Operating system; may be empty.
+    pub os: String,
+    /// Address it was last used from.
+    pub ip: String,
+    /// When it began.
+    pub created_at: Instant,
+    /// When it was last used.
+    pub last_seen_at: Instant,
+    /// When it ends if nobody uses it.
+    pub idle_expires_at: Instant,
+    /// When it ends in any case.
+    pub expires_at: Instant,
+    /// Whether the person asked to stay signed in.
+    pub remembered: bool,
+    /// When it ended.
+    pub ended_at: Option<Instant>,
+    /// Why it ended, in words.
+    pub end_reason: Option<String>,
+    /// Whether somebody or something other than its owner ended it.
+    pub ended_by_other: bool,
+}
+
+/// `/account/sessions`: a person's own sessions.
+#[derive(Clone, Serialize)]
+pub struct SessionsPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Live ones; the current one first reads best.
+    pub live: Vec<SessionCard>,
+    /// Recently ended ones.
+    pub ended: Vec<SessionCard>,
+    /// How many live ones are not the current one.
+    pub others: u64,
+}
+
+impl Page for SessionsPage {
+    const TEMPLATE: &'static str = "sessions.html";
+
+    fn samples() -> Vec<Self> {
+        let shell = samples::member("Your sessions", Section::Sessions);
+        vec![
+            Self {
+                shell: samples::noticed(
+                    shell.clone(),
+                    NoticeKind::Success,
+                    "That session has been ended.",
+                ),
+                live: vec![
+                    samples::this_device(),
+                    samples::phone(),
+                    samples::unknown_device(),
+                ],
+                ended: samples::ended(),
+                others: 2,
+            },
+            Self {
+                shell: shell.clone(),
+                live: vec![samples::this_device(), samples::phone()],
+                ended: Vec::new(),
+                others: 1,
+            },
+            Self {
+                shell: shell.clone(),
+                live: vec![samples::this_device()],
+                ended: Vec::new(),
+                others: 0,
+            },
+            Self {
+                shell,
+                live: Vec::new(),
+                ended: Vec::new(),
+                others: 0,
+            },
+        ]
+    }
+}

@@ -1,0 +1,21 @@
+//! Pure rules: data and an instant in, a verdict out.
+//!
+//! Knows what Portcullis promises. Knows no clock, no database, no HTTP, no configuration source;
+//! nothing here waits or fails for an outside reason.
+
+pub mod access_token;
+pub mod audit;
+pub mod client_address;
+pub mod email;
+pub mod end_reason;
+pub mod id;
+pub mod next_path;
+pub mod password;
+pub mod record;
+pub mod refresh;
+pub mod role;
+pub mod same_origin;
+pub mod session;
+pub mod strict_json;
+pub mod throttle;
+pub mod user_agent;

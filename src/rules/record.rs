@@ -1,0 +1,190 @@
+//! What lists show: plain data about sessions, users and acts, as the tables hold them.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::role::{ADMIN, Role};
+use crate::rules::session::Ended;
+
+/// What a browser or program says of itself at sign-in, made readable.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Device {
+    /// As sent, shortened.
+    pub user_agent: String,
+    /// Kind of device.
+    pub device: String,
+    /// Browser and its version.
+    pub browser: String,
+    /// Operating system.
+    pub os: String,
+}
+
+/// One session, for lists.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionRecord {
+    /// The session.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The organisation it was opened in.
+    pub organization_id: Option<OrganizationId>,
+    /// What the person calls the device.
+    pub name: Option<String>,
+    /// What it runs on.
+    pub device: Device,
+    /// Client address at sign-in.
+    pub ip: String,
+    /// Methods of proof (RFC 8176).
+    pub amr: Vec<String>,
+    /// Opened with "stay signed in".
+    pub remembered: bool,
+    /// Sign-in.
+    pub created_at: DateTime<Utc>,
+    /// Latest fresh proof of identity.
+    pub auth_time: DateTime<Utc>,
+    /// Last use.
+    pub last_seen_at: DateTime<Utc>,
+    /// Ends then if it is not used before.
+    pub idle_expires_at: DateTime<Utc>,
+    /// Ends then at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// When and why it ended, if it has, by a limit too.
+    pub ended: Option<Ended>,
+    /// The user who ended it, if one did.
+    pub ended_by: Option<UserId>,
+}
+
+/// A session and its user, for administrators.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SessionWithUser {
+    /// The session.
+    pub session: SessionRecord,
+    /// The user's address.
+    pub email: String,
+    /// The user's name.
+    pub name: String,
+}
+
+/// One user. The password's hash is not part of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UserRecord {
+    /// The user.
+    pub id: UserId,
+    /// Name to sign in with.
+    pub email: String,
+    /// Name for people; may be empty.
+    pub name: String,
+    /// Roles, sorted.
+    pub roles: Vec<Role>,
+    /// Organisations, in the order of joining.
+    pub organizations: Vec<OrganizationRecord>,
+    /// Has a password been chosen?
+    pub has_password: bool,
+    /// When it was last chosen.
+    pub password_changed_at: Option<DateTime<Utc>>,
+    /// Set while the account may not be used.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// When the user was made.
+    pub created_at: DateTime<Utc>,
+    /// Sessions that are live.
+    pub live_sessions: u64,
+}
+
+impl UserRecord {
+    /// May the user use the console?
+    pub fn is_admin(&self) -> bool {
+        self.roles.iter().any(|role| role.as_str() == ADMIN)
+    }
+}
+
+/// One organisation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OrganizationRecord {
+    /// The organisation.
+    pub id: OrganizationId,
+    /// Short name.
+    pub slug: String,
+    /// Name for people.
+    pub name: String,
+}
+
+/// One act, as written down.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuditRecord {
+    /// The event.
+    pub id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What, as code.
+    pub action: String,
+    /// Kind of actor.
+    pub actor_kind: String,
+    /// The acting user.
+    pub actor_id: Option<UserId>,
+    /// The acting user's address, while the user exists.
+    pub actor_email: Option<String>,
+    /// The user it was done to.
+    pub subject_id: Option<UserId>,
+    /// That user's address, while the user exists.
+    pub subject_email: Option<String>,
+    /// The session concerned.
+    pub session_id: Option<SessionId>,
+    /// Client address.
+    pub ip: Option<String>,
+    /// Why, as code.
+    pub reason: Option<String>,
+    /// Anything more.
+    pub detail: Option<String>,
+}
+
+/// A page of a list, and where the next one begins.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listed<T> {
+    /// The rows, newest first.
+    pub rows: Vec<T>,
+    /// Names the last row, if there are more after it.
+    pub next_cursor: Option<Uuid>,
+}
+
+/// Which sessions to list.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SessionStatus {
+    /// Those that can be used.
+    #[default]
+    Live,
+    /// Those that cannot any more.
+    Ended,
+    /// Both.
+    All,
+}
+
+/// What administrators search sessions by.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SessionSearch {
+    /// One user's.
+    pub user_id: Option<UserId>,
+    /// Live, ended or all.
+    pub status: SessionStatus,
+    /// Part of an e-mail address or name, or a whole client address or identifier.
+    pub text: String,
+}
+
+/// Figures of the whole installation.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Statistics {
+    /// Users there are.
+    pub users: u64,
+    /// Of these, disabled.
+    pub disabled_users: u64,
+    /// Sessions that can be used.
+    pub live_sessions: u64,
+    /// Users with at least one of these.
+    pub signed_in_users: u64,
+    /// Sign-ins in the last 24 hours.
+    pub sign_ins_24h: u64,
+    /// Failed sign-ins in the last 24 hours.
+    pub failed_sign_ins_24h: u64,
+    /// Sessions ended in the last 24 hours, by reason.
+    pub ended_24h: Vec<(String, u64)>,
+}

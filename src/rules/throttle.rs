@@ -1,0 +1,79 @@
+//! How long to wait after failed attempts (ASVS 6.3.1, 2.4.1; NIST SP 800-63B-4 §3.2.2).
+//!
+//! The delay grows but is capped, and an account's count is kept apart for addresses it has signed
+//! in from before, so nobody can lock an owner out for ever by guessing.
+
+use chrono::TimeDelta;
+
+/// What failed attempts are counted for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Counter {
+    /// One account, tried from addresses it has never signed in from.
+    Account,
+    /// One account, tried from one address it has signed in from.
+    AccountFromKnownAddress,
+    /// Everything tried from one address.
+    Address,
+    /// Refresh tokens nobody issued, from one address.
+    RefreshFromAddress,
+}
+
+impl Counter {
+    /// Failures that cost no wait.
+    fn free(self) -> u32 {
+        match self {
+            Self::Account | Self::AccountFromKnownAddress => 5,
+            Self::Address => 20,
+            Self::RefreshFromAddress => 100,
+        }
+    }
+
+    /// The longest wait.
+    fn cap(self) -> TimeDelta {
+        match self {
+            Self::Account | Self::Address => TimeDelta::minutes(15),
+            Self::AccountFromKnownAddress | Self::RefreshFromAddress => TimeDelta::minutes(1),
+        }
+    }
+
+    /// How long nothing more is tried after this many consecutive failures: nothing at first, then
+    /// 1 s, doubled each time up to the cap.
+    pub fn delay(self, failures: u32) -> TimeDelta {
+        let beyond = failures.saturating_sub(self.free());
+        if beyond == 0 {
+            return TimeDelta::zero();
+        }
+        TimeDelta::seconds(1 << (beyond - 1).min(20)).min(self.cap())
+    }
+}
+
+/// Failures older than this are forgotten.
+pub const FORGOTTEN_AFTER: TimeDelta = TimeDelta::hours(24);
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::Counter;
+
+    #[test]
+    fn the_wait_grows_and_is_capped() {
+        let cases = [
+            (Counter::Account, 0, 0),
+            (Counter::Account, 5, 0),
+            (Counter::Account, 6, 1),
+            (Counter::Account, 7, 2),
+            (Counter::Account, 15, 512),
+            (Counter::Account, 16, 900),
+            (Counter::Account, u32::MAX, 900),
+            (Counter::AccountFromKnownAddress, 100, 60),
+            (Counter::Address, 20, 0),
+            (Counter::Address, 21, 1),
+            (Counter::RefreshFromAddress, 100, 0),
+            (Counter::RefreshFromAddress, 101, 1),
+        ];
+        for (counter, failures, seconds) in cases {
+            assert_eq!(counter.delay(failures), TimeDelta::seconds(seconds));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Who is this? Asked on every request; from memory in all but the first.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::rules::access_token::Fault;
+use crate::rules::audit::{Action, AuditEvent, Origin};
+use crate::rules::end_reason::EndReason;
+use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
+use crate::service::Context;
+use crate::service::end_session::end_sessions;
+use crate::service::error::Refusal;
+use crate::service::tokens::verify_access_token;
+use crate::service::touches::Touches;
+use crate::store::StoreError;
+use crate::store::sessions::Which;
+use crate::store::validity_cache::{CachedSession, VerifiedToken};
+
+/// Keys are read again for a token with an unknown key, but not more often than this, so that
+/// invented keys cannot keep the database busy.
+const UNKNOWN_KEY_PAUSE: TimeDelta = TimeDelta::seconds(2);
+
+/// The outcome; "the store does not answer" is the error beside it. Never merged.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// No credential was presented.
+    NotPresented,
+    /// One was, and it does not admit.
+    Refused(Refusal),
+    /// One was, and it admits.
+    SignedIn(Principal),
+}
+
+/// Somebody signed in, by a live session.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The facts of the session and its user.
+    pub facts: Arc<Facts>,
+}
+
+/// Authenticates an access token.
+pub async fn authenticate(context: &Context, token: &str) -> Result<Authentication, StoreError> {
+    let now = context.now();
+    let verified = match context.store.cache().find_token(token).await {
+        Some(verified) if now < verified.expires_at => verified,
+        Some(_) => return Ok(Authentication::Refused(Refusal::Token(Fault::Expired))),
+        None => match verify(context, token, now).await? {
+            Ok(verified) => verified,
+            Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
+        },
+    };
+    let facts = context.store.session_facts(verified.session_id, verified.user_id, now);
+    let cached = facts.await?;
+    match settle(context, verified, cached, now).await? {
+        Settled::Outcome(outcome) => Ok(outcome),
+        Settled::FactsAreOld => {
+            let fresh = context
+                .store
+                .fresh_session_facts(verified.session_id, verified.user_id, now)
+                .await?;
+            match settle(context, verified, fresh, now).await? {
+                Settled::Outcome(outcome) => Ok(outcome),
+                // A token that is younger than the table: the table went back in time, as when a
+                // backup was restored. What it says counts.
+                Settled::FactsAreOld => Ok(Authentication::Refused(Refusal::Token(Fault::Superseded))),
+            }
+        }
+    }
+}
+
+enum Settled {
+    Outcome(Authentication),
+    FactsAreOld,
+}
+
+async fn settle(
+    context: &Context,
+    verified: VerifiedToken,
+    cached: Arc<CachedSession>,
+    now: DateTime<Utc>,
+) -> Result<Settled, StoreError> {
+    let session_id = verified.session_id;
+    let facts = match &cached.stored {
+        Stored::Open(facts) if facts.user_id == verified.user_id => facts,
+        Stored::Open(_) | Stored::SessionGone => {
+            return Ok(refused(Refusal::SessionEnded { session_id, end: None }));
+        }
+        Stored::UserGone => {
+            let user_id = verified.user_id;
+            tracing::warn!(%user_id, %session_id, "the user of a session does not exist any more");
+            return Ok(refused(Refusal::UserGone { session_id, user_id }));
+        }
+        Stored::Ended(ended) => return Ok(refused(refusal_of(verified, *ended))),
+    };
+    let reason = match judge(facts, cached.last_seen_at(), verified.auth_time, now) {
+        Verdict::Live => {
+            if cached.seen(now, Touches::step(facts.idle_timeout)) {
+                context.touches.note(facts, now);
+            }
+            let principal = Principal { facts: Arc::clone(facts) };
+            return Ok(Settled::Outcome(Authentication::SignedIn(principal)));
+        }
+        Verdict::Ended(ended) => return Ok(refused(refusal_of(verified, ended))),
+        Verdict::Superseded => return Ok(refused(Refusal::Token(Fault::Superseded))),
+        Verdict::FactsAreOld => return Ok(Settled::FactsAreOld),
+        Verdict::UserDisabled => EndReason::UserDisabled,
+        Verdict::PastLimit(reason) => reason,
+    };
+    write_down(context, verified, reason, now).await
+}
+
+/// Writes down that a session has ended because of what was found, unless the table knows better:
+/// another process may have seen it used since.
+async fn write_down(
+    context: &Context,
+    verified: VerifiedToken,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<Settled, StoreError> {
+    let session_id = verified.session_id;
+    let ended = context
+        .store
+        .write(now, move |tx| {
+            Box::pin(async move {
+                if reason == EndReason::UserDisabled {
+                    let which = Which::One(session_id);
+                    return Ok(!end_sessions(tx, which, reason, Origin::SYSTEM).await?.is_empty());
+                }
+                let Some(user_id) = tx.end_session_past(session_id, reason).await? else {
+                    return Ok::<_, StoreError>(false);
+                };
+                let event = AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
+                    .subject(user_id)
+                    .session(session_id)
+                    .reason(reason.code());
+                tx.audit(event).await?;
+                Ok(true)
+            })
+        })
+        .await?;
+    if ended {
+        return Ok(refused(refusal_of(verified, Ended { at: now, reason })));
+    }
+    // Nothing matched, so the facts were out of date.
+    Ok(Settled::FactsAreOld)
+}
+
+async fn verify(
+    context: &Context,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<Result<VerifiedToken, Fault>, StoreError> {
+    let mut verified = verify_access_token(context, token, now);
+    if verified == Err(Fault::UnknownKey) {
+        match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
+            Ok(true) => verified = verify_access_token(context, token, now),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "cannot read the keys"),
+        }
+    }
+    if let Ok(verified) = verified {
+        context.store.cache().remember_token(token, verified).await;
+    }
+    Ok(verified)
+}
+
+fn refused(refusal: Refusal) -> Settled {
+    Settled::Outcome(Authentication::Refused(refusal))
+}
+
+fn refusal_of(verified: VerifiedToken, ended: Ended) -> Refusal {
+    let session_id = verified.session_id;
+    match ended.reason {
+        EndReason::UserDisabled => Refusal::UserDisabled { session_id },
+        EndReason::UserDeleted => Refusal::UserGone { session_id, user_id: verified.user_id },
+        reason => Refusal::SessionEnded { session_id, end: Some((ended.at, reason)) },
+    }
+}

@@ -1,0 +1,59 @@
+//! Writing down what time has ended.
+
+use crate::rules::audit::{Action, AuditEvent, Origin};
+use crate::rules::end_reason::EndReason;
+use crate::rules::throttle::FORGOTTEN_AFTER;
+use crate::service::Context;
+use crate::service::error::Error;
+
+/// Sessions ended by one transaction, so that none holds its locks for long.
+const BATCH: u64 = 500;
+
+/// Ends sessions past one of their limits, each with that limit as its reason, and drops counts of
+/// failed attempts that are too old to matter. Returns how many sessions ended.
+pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
+    let mut cleaned = 0;
+    for reason in [EndReason::AbsoluteLifetime, EndReason::Idle] {
+        loop {
+            let ended = context
+                .store
+                .write(context.now(), move |tx| {
+                    Box::pin(async move {
+                        let ended = tx.end_sessions_past(reason, BATCH).await?;
+                        let events = ended
+                            .iter()
+                            .map(|(session_id, user_id)| {
+                                AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
+                                    .subject(*user_id)
+                                    .session(*session_id)
+                                    .reason(reason.code())
+                            })
+                            .collect();
+                        tx.audit_all(events).await?;
+                        Ok::<_, Error>(ended.len() as u64)
+                    })
+                })
+                .await?;
+            cleaned += ended;
+            if ended < BATCH {
+                break;
+            }
+        }
+    }
+    let now = context.now();
+    context
+        .store
+        .write(now, move |tx| {
+            Box::pin(async move {
+                tx.delete_throttles_before(now - FORGOTTEN_AFTER).await?;
+                if cleaned > 0 {
+                    let event = AuditEvent::new(origin, Action::CleanedUp)
+                        .detail(format!("{cleaned} sessions"));
+                    tx.audit(event).await?;
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .await?;
+    Ok(cleaned)
+}

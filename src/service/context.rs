@@ -1,0 +1,112 @@
+//! What every act is given: settings, clock, store, keys, password threads.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::clock::Clock;
+use crate::service::error::Error;
+use crate::service::key_ring::{self, KeyRing, KeyRingError};
+use crate::service::master_key::MasterKey;
+use crate::service::passwords::PasswordHasher;
+use crate::service::touches::Touches;
+use crate::rules::audit::Origin;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Why nothing can be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    /// Something else of this machine.
+    #[error(transparent)]
+    Service(#[from] Error),
+}
+
+impl From<crate::store::StoreError> for StartError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Keys(KeyRingError::Store(error))
+    }
+}
+
+/// Shared by all threads; made once.
+#[derive(Debug)]
+pub struct Context {
+    /// What the operator set.
+    pub settings: Settings,
+    /// The database and its cache.
+    pub store: Store,
+    /// The password threads.
+    pub passwords: PasswordHasher,
+    /// Uses of sessions that are not written yet.
+    pub touches: Touches,
+    clock: Arc<dyn Clock>,
+    master: MasterKey,
+    keys: RwLock<Arc<KeyRing>>,
+    keys_read_at: AtomicI64,
+}
+
+impl Context {
+    /// Opens the keys of a database whose tables are there.
+    pub async fn start(settings: Settings, store: Store, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let now = clock.now();
+        let may_make = store.keys().await?.is_empty();
+        let master = MasterKey::load(&settings, may_make).map_err(KeyRingError::from)?;
+        let keys = KeyRing::load(&store, &master, now).await?;
+        Ok(Self {
+            passwords: PasswordHasher::start(&settings)?,
+            touches: Touches::default(),
+            settings,
+            store,
+            clock,
+            master,
+            keys: RwLock::new(Arc::new(keys)),
+            keys_read_at: AtomicI64::new(now.timestamp_millis()),
+        })
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The keys, as they were last read.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the keys again, since another process may have rotated them; not more often than
+    /// once in `at_most_every`, whoever asks. True if there are others now.
+    pub async fn refresh_keys(&self, at_most_every: TimeDelta) -> Result<bool, KeyRingError> {
+        let now = self.now();
+        let before = self.keys_read_at.load(Ordering::Relaxed);
+        let due = now.timestamp_millis().saturating_sub(before) >= at_most_every.num_milliseconds();
+        let mine = due
+            && self
+                .keys_read_at
+                .compare_exchange(before, now.timestamp_millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if !mine {
+            return Ok(false);
+        }
+        let fresh = KeyRing::load(&self.store, &self.master, now).await?;
+        let changed = !fresh.same_signing_keys(&self.keys());
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        if changed {
+            // A token remembered as good must not outlive the key it was good by.
+            self.store.cache().forget_tokens();
+        }
+        Ok(changed)
+    }
+
+    /// A new signing key takes over.
+    pub async fn rotate_keys(&self, origin: Origin) -> Result<String, KeyRingError> {
+        let life = self.settings.access_token;
+        let kid = key_ring::rotate_signing_key(&self.store, &self.master, origin, life, self.now()).await?;
+        self.refresh_keys(TimeDelta::zero()).await?;
+        Ok(kid)
+    }
+}

@@ -1,0 +1,107 @@
+//! How an act fails.
+
+use chrono::{DateTime, Utc};
+
+use crate::entropy::EntropyError;
+use crate::rules::access_token::Fault;
+use crate::rules::end_reason::EndReason;
+use crate::rules::id::{SessionId, UserId};
+use crate::rules::password::PasswordFault;
+use crate::store::StoreError;
+
+/// Why a credential that was presented does not admit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The token is not good.
+    Token(Fault),
+    /// Its session has ended; when and why, where that is still known.
+    SessionEnded {
+        /// The session.
+        session_id: SessionId,
+        /// When and why.
+        end: Option<(DateTime<Utc>, EndReason)>,
+    },
+    /// Its user does not exist any more.
+    UserGone {
+        /// The session.
+        session_id: SessionId,
+        /// The user.
+        user_id: UserId,
+    },
+    /// Its user may not sign in.
+    UserDisabled {
+        /// The session.
+        session_id: SessionId,
+    },
+}
+
+/// Why an act was not done. `Display` is for the person or program that asked; causes are for the
+/// log and never part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database does not answer.
+    #[error("The database does not answer. Nothing was changed and nobody was signed out; try again shortly.")]
+    Unavailable(#[source] StoreError),
+    /// Too many passwords are waiting to be checked.
+    #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
+    Busy,
+    /// E-mail address or password is wrong, or the account may not be used; which, is not said.
+    #[error("The e-mail address or the password is wrong.")]
+    InvalidCredentials,
+    /// Too many failed attempts.
+    #[error("There were too many failed attempts. Try again in {} seconds.", retry_after_secs)]
+    Throttled {
+        /// When it is worth trying again.
+        retry_after_secs: u64,
+    },
+    /// The presented credential does not admit.
+    #[error("The session cannot be used.")]
+    Refused(Refusal),
+    /// The new password may not be chosen.
+    #[error(transparent)]
+    Password(#[from] PasswordFault),
+    /// A field of the request makes no sense.
+    #[error("{problem}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What the request names is not there.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// The request contradicts what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// A one-time link or code is unknown, used, replaced or expired.
+    #[error("This link has been used, replaced or has expired.")]
+    DeadLink,
+    /// Something that cannot happen happened.
+    #[error("Something went wrong on this server. It has been written to its log.")]
+    Internal(&'static str),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Conflict => Self::Conflict("There is one already."),
+            StoreError::ParentGone => Self::NotFound("user"),
+            StoreError::Corrupt(table) => Self::Internal(table),
+            StoreError::Entropy(_) => Self::Internal("random numbers"),
+        }
+    }
+}
+
+impl From<EntropyError> for Error {
+    fn from(_: EntropyError) -> Self {
+        Self::Internal("random numbers")
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}

@@ -1,0 +1,63 @@
+//! Uses of sessions, gathered in memory and written together every few seconds.
+//!
+//! A crash loses at most what was gathered since the last writing, which is last-seen instants and
+//! nothing else.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::rules::id::SessionId;
+use crate::rules::session::Facts;
+use crate::service::Context;
+use crate::store::StoreError;
+use crate::store::sessions::Use;
+
+/// How often uses are written.
+pub const INTERVAL: TimeDelta = TimeDelta::seconds(5);
+
+/// Uses that are not written yet, the latest of each session.
+#[derive(Debug, Default)]
+pub struct Touches(Mutex<HashMap<SessionId, Use>>);
+
+impl Touches {
+    /// How far apart two uses are to be both worth noting.
+    pub fn step(idle_timeout: TimeDelta) -> TimeDelta {
+        (idle_timeout / 4).min(INTERVAL * 2)
+    }
+
+    /// Notes a use.
+    pub fn note(&self, facts: &Facts, at: DateTime<Utc>) {
+        let used = Use { session_id: facts.session_id, at, idle_timeout: facts.idle_timeout };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(facts.session_id, used);
+    }
+
+    fn take(&self) -> Vec<Use> {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.drain().map(|(_, used)| used).collect()
+    }
+
+    fn put_back(&self, uses: Vec<Use>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for used in uses {
+            kept.entry(used.session_id).or_insert(used);
+        }
+    }
+}
+
+/// Writes what was gathered. Where the database does not answer, it is kept for the next time.
+pub async fn write_touches(context: &Context) -> Result<(), StoreError> {
+    let uses = context.touches.take();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let written = context.store.touch(uses.clone(), context.now()).await;
+    if written.is_err() {
+        context.touches.put_back(uses);
+    }
+    written
+}

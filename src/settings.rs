@@ -1,0 +1,444 @@
+//! What the operator can set: the only place that reads the environment.
+//!
+//! Read once at start. A value that makes no sense, or a `PORTCULLIS_` name that does not exist,
+//! stops the start with one line that names it. `.env.example` lists the same variables; a test
+//! holds the two together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use chrono::TimeDelta;
+use ipnet::IpNet;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+/// One variable of the environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What is used without it; empty where that is not one fixed value.
+    pub default: &'static str,
+    /// May it be given as a file, by its name and `_FILE`?
+    pub secret: bool,
+}
+
+const fn plain(name: &'static str, default: &'static str) -> Variable {
+    Variable { name, default, secret: false }
+}
+
+const fn secret(name: &'static str) -> Variable {
+    Variable { name, default: "", secret: true }
+}
+
+/// Every variable that is read, in the order of `.env.example`.
+pub const VARIABLES: &[Variable] = &[
+    secret("DATABASE_URL"),
+    plain("PORTCULLIS_DATABASE_CONNECTIONS", "10"),
+    plain("PORTCULLIS_DATA_DIR", "data"),
+    secret("PORTCULLIS_MASTER_KEY"),
+    plain("PORTCULLIS_BIND", "127.0.0.1:8080"),
+    plain("PORTCULLIS_PUBLIC_URL", "http://localhost:8080"),
+    plain("PORTCULLIS_TRUSTED_PROXIES", ""),
+    plain("PORTCULLIS_WORKERS", ""),
+    plain("PORTCULLIS_ACCESS_TOKEN_SECS", "300"),
+    plain("PORTCULLIS_SESSION_IDLE_SECS", "3600"),
+    plain("PORTCULLIS_SESSION_LIFETIME_SECS", "28800"),
+    plain("PORTCULLIS_REMEMBERED_IDLE_SECS", "604800"),
+    plain("PORTCULLIS_REMEMBERED_LIFETIME_SECS", "2592000"),
+    plain("PORTCULLIS_STEP_UP_SECS", "600"),
+    plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
+    plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
+    plain("PORTCULLIS_BCRYPT_COST", "12"),
+    plain("PORTCULLIS_BCRYPT_THREADS", ""),
+    plain("PORTCULLIS_BCRYPT_QUEUE", "64"),
+    plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
+    plain("PORTCULLIS_LOG_FORMAT", "text"),
+    plain("RUST_LOG", "info"),
+];
+
+/// A setting that makes no sense. The message names the variable and never holds a secret.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct SettingsError {
+    /// The variable.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// For eyes.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A value that never shows itself.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Hides a value.
+    pub fn new(value: String) -> Self {
+        Self(Zeroizing::new(value))
+    }
+
+    /// The value.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// The two limits of a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetimes {
+    /// Unused for this long, it ends.
+    pub idle: TimeDelta,
+    /// After this long it ends, however much it is used.
+    pub absolute: TimeDelta,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the tables are; may hold a password.
+    pub database_url: Secret,
+    /// Most connections at once.
+    pub database_connections: u32,
+    /// Directory of the embedded database and the master key.
+    pub data_dir: PathBuf,
+    /// The master key in base64, if not in a file of the data directory.
+    pub master_key: Option<Secret>,
+    /// Address to listen on.
+    pub bind: SocketAddr,
+    /// How browsers reach us, without a slash at the end; the issuer of tokens.
+    pub public_url: String,
+    /// The origin (scheme, host, port) of the public URL, as browsers write it.
+    pub public_origin: String,
+    /// Is the public URL https?
+    pub https: bool,
+    /// Proxies whose forwarding headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that answer requests.
+    pub workers: usize,
+    /// Life of an access token.
+    pub access_token: TimeDelta,
+    /// Limits of a session.
+    pub session: Lifetimes,
+    /// Limits of a session opened with "stay signed in".
+    pub remembered: Lifetimes,
+    /// Age of proof up to which dangerous acts need no new one.
+    pub step_up: TimeDelta,
+    /// How long cached facts are believed.
+    pub cache_ttl: TimeDelta,
+    /// Most sessions in the cache.
+    pub cache_capacity: u64,
+    /// bcrypt's cost.
+    pub bcrypt_cost: u32,
+    /// Threads that hash passwords.
+    pub bcrypt_threads: usize,
+    /// Password checks that may wait for such a thread.
+    pub bcrypt_queue: usize,
+    /// Shortest password, in characters.
+    pub password_min_chars: usize,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which log lines are written.
+    pub log_filter: String,
+}
+
+impl Settings {
+    /// Reads the process's environment, after adding what `.env` in the working directory sets.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
+    pub fn from_env() -> Result<Self, SettingsError> {
+        match dotenvy::dotenv() {
+            Ok(_) => {}
+            Err(error) if error.not_found() => {}
+            Err(error) => return Err(fault(".env", &error.to_string())),
+        }
+        Self::read(std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.to_string_lossy().into_owned()))
+        }))
+    }
+
+    /// Reads the variables given.
+    pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+        let values = Values::collect(variables)?;
+        let data_dir = PathBuf::from(values.text("PORTCULLIS_DATA_DIR"));
+        let (public_url, public_origin, https) = public_url(&values.text("PORTCULLIS_PUBLIC_URL"))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let settings = Self {
+            database_url: match values.0.get("DATABASE_URL") {
+                Some(url) => database_url(url)?,
+                None => sqlite_in(&data_dir)?,
+            },
+            database_connections: values.number("PORTCULLIS_DATABASE_CONNECTIONS", 1, 1000)?,
+            master_key: values.0.get("PORTCULLIS_MASTER_KEY").cloned().map(Secret::new),
+            bind: values.parse("PORTCULLIS_BIND", "an address and port such as 127.0.0.1:8080")?,
+            public_url,
+            public_origin,
+            https,
+            trusted_proxies: networks(&values.text("PORTCULLIS_TRUSTED_PROXIES"))?,
+            workers: values.number_or("PORTCULLIS_WORKERS", 1, 1024, cores)?,
+            access_token: values.seconds("PORTCULLIS_ACCESS_TOKEN_SECS", 5, 3600)?,
+            session: Lifetimes {
+                idle: values.seconds("PORTCULLIS_SESSION_IDLE_SECS", 1, YEAR)?,
+                absolute: values.seconds("PORTCULLIS_SESSION_LIFETIME_SECS", 1, YEAR)?,
+            },
+            remembered: Lifetimes {
+                idle: values.seconds("PORTCULLIS_REMEMBERED_IDLE_SECS", 1, YEAR)?,
+                absolute: values.seconds("PORTCULLIS_REMEMBERED_LIFETIME_SECS", 1, YEAR)?,
+            },
+            step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
+            cache_ttl: values.seconds("PORTCULLIS_CACHE_TTL_SECS", 1, 3600)?,
+            cache_capacity: values.number("PORTCULLIS_CACHE_CAPACITY", 100, 100_000_000)?,
+            bcrypt_cost: values.number("PORTCULLIS_BCRYPT_COST", 10, 15)?,
+            bcrypt_threads: values.number_or("PORTCULLIS_BCRYPT_THREADS", 1, 64, (cores / 2).max(1))?,
+            bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
+            password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
+            log_format: match values.text("PORTCULLIS_LOG_FORMAT").as_str() {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                other => {
+                    let problem = format!("`{other}` is neither `text` nor `json`");
+                    return Err(fault("PORTCULLIS_LOG_FORMAT", &problem));
+                }
+            },
+            log_filter: values.text("RUST_LOG"),
+            data_dir,
+        };
+        for (name, lifetimes) in [
+            ("PORTCULLIS_SESSION_IDLE_SECS", settings.session),
+            ("PORTCULLIS_REMEMBERED_IDLE_SECS", settings.remembered),
+        ] {
+            if lifetimes.idle > lifetimes.absolute {
+                return Err(fault(name, "the idle timeout is longer than the absolute lifetime"));
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The limits of a session.
+    pub fn lifetimes(&self, remembered: bool) -> Lifetimes {
+        if remembered { self.remembered } else { self.session }
+    }
+}
+
+const YEAR: u32 = 31_536_000;
+
+struct Values(BTreeMap<String, String>);
+
+impl Values {
+    fn collect(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut values = BTreeMap::new();
+        for (name, value) in variables {
+            let base = name.strip_suffix("_FILE").unwrap_or(&name);
+            let from_file = base != name;
+            let known = VARIABLES.iter().find(|v| v.name == base);
+            match known {
+                Some(variable) if !from_file || variable.secret => {
+                    if value.is_empty() {
+                        continue;
+                    }
+                    let value = if from_file { read_file(&name, &value)? } else { value };
+                    if values.insert(base.to_owned(), value).is_some() {
+                        let problem = format!("`{base}` and `{base}_FILE` are both set");
+                        return Err(fault(base, &problem));
+                    }
+                }
+                _ if name.starts_with("PORTCULLIS_") => {
+                    return Err(fault(&name, "there is no such setting; see .env.example"));
+                }
+                _ => {}
+            }
+        }
+        Ok(Self(values))
+    }
+
+    fn text(&self, name: &str) -> String {
+        let default = || VARIABLES.iter().find(|v| v.name == name).map_or("", |v| v.default);
+        self.0.get(name).map_or_else(|| default().to_owned(), |value| value.trim().to_owned())
+    }
+
+    fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<T, SettingsError> {
+        let text = self.text(name);
+        text.parse().map_err(|_| fault(name, &format!("`{text}` is not {expected}")))
+    }
+
+    fn number<T>(&self, name: &str, min: T, max: T) -> Result<T, SettingsError>
+    where
+        T: FromStr + PartialOrd + std::fmt::Display,
+    {
+        let expected = format!("a whole number from {min} to {max}");
+        let number: T = self.parse(name, &expected)?;
+        if number < min || number > max {
+            return Err(fault(name, &format!("`{number}` is not {expected}")));
+        }
+        Ok(number)
+    }
+
+    fn number_or(&self, name: &str, min: usize, max: usize, otherwise: usize) -> Result<usize, SettingsError> {
+        if self.text(name).is_empty() { Ok(otherwise) } else { self.number(name, min, max) }
+    }
+
+    fn seconds(&self, name: &str, min: u32, max: u32) -> Result<TimeDelta, SettingsError> {
+        self.number(name, min, max).map(|seconds| TimeDelta::seconds(i64::from(seconds)))
+    }
+}
+
+fn fault(name: &str, problem: &str) -> SettingsError {
+    SettingsError { name: name.to_owned(), problem: problem.to_owned() }
+}
+
+fn read_file(name: &str, path: &str) -> Result<String, SettingsError> {
+    std::fs::read_to_string(path)
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .map_err(|error| fault(name, &format!("cannot read `{path}`: {error}")))
+}
+
+fn database_url(url: &str) -> Result<Secret, SettingsError> {
+    let known = ["sqlite:", "postgres://", "postgresql://"];
+    if !known.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(fault("DATABASE_URL", "it must begin with sqlite: or postgres://"));
+    }
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(fault("DATABASE_URL", "a database in memory would forget everybody at each start"));
+    }
+    Ok(Secret::new(url.to_owned()))
+}
+
+fn sqlite_in(data_dir: &Path) -> Result<Secret, SettingsError> {
+    let path = data_dir.join("portcullis.sqlite");
+    let path = path
+        .to_str()
+        .filter(|path| !path.contains(['?', '%', '#']))
+        .ok_or_else(|| fault("PORTCULLIS_DATA_DIR", "the path has characters that no database address can hold"))?;
+    Ok(Secret::new(format!("sqlite://{path}")))
+}
+
+/// The URL without a slash at its end, its origin, and whether it is https.
+fn public_url(text: &str) -> Result<(String, String, bool), SettingsError> {
+    const NAME: &str = "PORTCULLIS_PUBLIC_URL";
+    let url = Url::parse(text).map_err(|error| fault(NAME, &format!("`{text}`: {error}")))?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let https = match url.scheme() {
+        "https" => true,
+        "http" if loopback => false,
+        "http" => {
+            return Err(fault(NAME, "plain http is for loopback names only; use https"));
+        }
+        _ => return Err(fault(NAME, "it must begin with https://")),
+    };
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if !bare {
+        return Err(fault(NAME, "it must be scheme, host and port only, without a path"));
+    }
+    let origin = url.origin().ascii_serialization();
+    Ok((origin.clone(), origin, https))
+}
+
+fn networks(text: &str) -> Result<Vec<IpNet>, SettingsError> {
+    const NAME: &str = "PORTCULLIS_TRUSTED_PROXIES";
+    text.split([',', ' '])
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            let address = part.parse::<std::net::IpAddr>().map(IpNet::from);
+            part.parse::<IpNet>()
+                .or(address)
+                .map_err(|_| fault(NAME, &format!("`{part}` is neither an address nor a network")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Settings, SettingsError, VARIABLES};
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Settings::read(variables.iter().map(own))
+    }
+
+    #[test]
+    fn without_any_variable_the_defaults_of_the_contract_hold() -> Result<(), SettingsError> {
+        let settings = read(&[])?;
+        assert_eq!(settings.database_url.reveal(), "sqlite://data/portcullis.sqlite");
+        assert_eq!(settings.bind.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.public_url, "http://localhost:8080");
+        assert_eq!(settings.access_token.num_seconds(), 300);
+        assert_eq!(settings.session.idle.num_seconds(), 3600);
+        assert_eq!(settings.session.absolute.num_seconds(), 28_800);
+        assert_eq!(settings.remembered.idle.num_seconds(), 604_800);
+        assert_eq!(settings.remembered.absolute.num_seconds(), 2_592_000);
+        assert_eq!(settings.bcrypt_cost, 12);
+        assert_eq!(settings.password_min_chars, 15);
+        assert!(!settings.https);
+        Ok(())
+    }
+
+    #[test]
+    fn senseless_values_are_refused_by_name() {
+        let cases = [
+            ("PORTCULLIS_BCRYPT_COST", "9"),
+            ("PORTCULLIS_BCRYPT_COST", "16"),
+            ("PORTCULLIS_BCRYPT_COST", "twelve"),
+            ("PORTCULLIS_PASSWORD_MIN_CHARS", "7"),
+            ("PORTCULLIS_PASSWORD_MIN_CHARS", "65"),
+            ("PORTCULLIS_ACCESS_TOKEN_SECS", "-1"),
+            ("PORTCULLIS_BIND", "8080"),
+            ("PORTCULLIS_PUBLIC_URL", "http://login.example.org"),
+            ("PORTCULLIS_PUBLIC_URL", "https://login.example.org/path"),
+            ("PORTCULLIS_PUBLIC_URL", "ftp://localhost"),
+            ("PORTCULLIS_TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("PORTCULLIS_LOG_FORMAT", "xml"),
+            ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
+            ("PORTCULLIS_NO_SUCH_THING", "1"),
+            ("PORTCULLIS_BIND_FILE", "/dev/null"),
+            ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),
+            ("DATABASE_URL", "mysql://localhost"),
+            ("DATABASE_URL", "sqlite::memory:"),
+        ];
+        for (name, value) in cases {
+            let error = read(&[(name, value)]).err();
+            assert_eq!(error.map(|e| e.name).as_deref(), Some(name), "{name}={value}");
+        }
+        for url in ["https://login.example.org", "http://127.0.0.1:9", "http://[::1]", "http://a.localhost"] {
+            assert!(read(&[("PORTCULLIS_PUBLIC_URL", url)]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_example_file_lists_every_variable_with_its_default() {
+        let example = include_str!("../.env.example");
+        let listed: Vec<(&str, &str)> = example
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').and_then(|l| l.split_once('=')))
+            .filter(|(name, _)| !name.contains(' '))
+            .collect();
+        let expected: Vec<(&str, &str)> = VARIABLES.iter().map(|v| (v.name, v.default)).collect();
+        assert_eq!(listed, expected);
+    }
+}

@@ -1,0 +1,96 @@
+//! The tables behind SeaORM, and the one cache in front of them.
+//!
+//! Knows SQL, entities and moka, and turns rows into the types of `rules`. Makes no policy: what a
+//! fact means is decided in `rules`, what is done about it in `service`. Knows no HTTP.
+
+mod error;
+mod open;
+mod transaction;
+
+pub mod audit;
+pub mod keys;
+pub mod refresh_tokens;
+pub mod reset;
+pub mod session_list;
+pub mod sessions;
+pub mod statistics;
+pub mod throttles;
+pub mod users;
+pub mod validity_cache;
+pub mod verification_tokens;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+
+pub use crate::store::error::StoreError;
+pub use crate::store::transaction::{ActFuture, Transaction};
+use crate::store::validity_cache::ValidityCache;
+
+/// Longest that one question to the database may take, its wait for a connection included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The database and its cache. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// SQLite knows one writer at a time; queueing for it here instead of in the database keeps
+    /// readers and writers from waiting for one another. On PostgreSQL both are the same pool.
+    reader: DatabaseConnection,
+    writer: DatabaseConnection,
+    cache: ValidityCache,
+}
+
+impl Store {
+    /// The cache of session facts.
+    pub fn cache(&self) -> &ValidityCache {
+        &self.inner.cache
+    }
+
+    /// The connection on which the schema is changed; nothing else may use it.
+    pub fn schema_connection(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Does the database answer, and are its tables there?
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(async |db| {
+            let sql = "SELECT 1 FROM sessions LIMIT 1";
+            db.query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// Reads, for no longer than the store's patience.
+    async fn read<'a, T, F, Fut>(&'a self, question: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(&'a DatabaseConnection) -> Fut,
+        Fut: Future<Output = Result<T, DbErr>>,
+    {
+        match tokio::time::timeout(PATIENCE, question(&self.inner.reader)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(StoreError::Unavailable(None)),
+        }
+    }
+
+    fn backend(&self) -> DbBackend {
+        self.inner.reader.get_database_backend()
+    }
+}
+
+/// A statement with `$1`, `$2`, … in it, which both databases understand.
+fn statement(
+    backend: DbBackend,
+    sql: impl Into<String>,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(backend, sql, values)
+}

@@ -1,0 +1,243 @@
+//! Lists of sessions: a user's own, and what administrators search.
+
+use chrono::{DateTime, Utc};
+use entity::{sessions, users};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef, Select,
+};
+use uuid::Uuid;
+
+use crate::rules::end_reason::EndReason;
+use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::record::{
+    Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
+};
+use crate::rules::session::Ended;
+use crate::store::sessions::ended;
+use crate::store::{Store, StoreError};
+
+#[derive(FromQueryResult)]
+struct UserColumns {
+    user_email: String,
+    user_name: String,
+}
+
+impl Store {
+    /// A user's sessions that are live at `now`, newest first.
+    pub async fn live_sessions_of(
+        &self,
+        user_id: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let question = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(is_live(now))
+            .order_by_desc(sessions::Column::Id);
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter().map(|row| record(row, now)).collect()
+    }
+
+    /// The latest of a user's sessions that have ended since `since`, newest first.
+    pub async fn ended_sessions_of(
+        &self,
+        user_id: UserId,
+        since: DateTime<Utc>,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let question = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(is_live(now).not())
+            .filter(
+                Condition::any()
+                    .add(sessions::Column::EndedAt.gte(since))
+                    .add(sessions::Column::EndedAt.is_null()),
+            )
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit);
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter().map(|row| record(row, now)).collect()
+    }
+
+    /// One session.
+    pub async fn find_session(
+        &self,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let question = sessions::Entity::find_by_id(session_id.0);
+        let row = self.read(|db| question.one(db)).await?;
+        row.map(|row| record(row, now)).transpose()
+    }
+
+    /// Has this user ever signed in from this address, as far as the table remembers?
+    pub async fn has_signed_in_from(&self, user_id: UserId, ip: &str) -> Result<bool, StoreError> {
+        let question = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Id)
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(sessions::Column::Ip.eq(ip))
+            .limit(1)
+            .into_tuple::<Uuid>();
+        Ok(self.read(|db| question.one(db)).await?.is_some())
+    }
+
+    /// Sessions that match, newest first, from after `cursor` on.
+    pub async fn search_sessions(
+        &self,
+        search: &SessionSearch,
+        cursor: Option<Uuid>,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Listed<SessionWithUser>, StoreError> {
+        let mut question = matching(search, now)
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit + 1);
+        if let Some(cursor) = cursor {
+            question = question.filter(sessions::Column::Id.lt(cursor));
+        }
+        let question = question
+            .select_also_columns()
+            .into_model::<Row>();
+        let mut rows = self.read(|db| question.all(db)).await?;
+        let more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.0.id);
+        let rows = rows
+            .into_iter()
+            .map(|Row(session, user)| {
+                Ok(SessionWithUser {
+                    session: record(session, now)?,
+                    email: user.user_email,
+                    name: user.user_name,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Listed { rows, next_cursor })
+    }
+
+    /// How many sessions match.
+    pub async fn count_sessions(
+        &self,
+        search: &SessionSearch,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let question = matching(search, now);
+        self.read(async |db| question.count(db).await).await
+    }
+}
+
+/// A session's row and its user's columns.
+struct Row(sessions::Model, UserColumns);
+
+impl FromQueryResult for Row {
+    fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, sea_orm::DbErr> {
+        Ok(Self(
+            sessions::Model::from_query_result(row, prefix)?,
+            UserColumns::from_query_result(row, prefix)?,
+        ))
+    }
+}
+
+trait WithUserColumns {
+    fn select_also_columns(self) -> Self;
+}
+
+impl WithUserColumns for Select<sessions::Entity> {
+    fn select_also_columns(self) -> Self {
+        self.column_as(users::Column::Email, "user_email")
+            .column_as(users::Column::Name, "user_name")
+    }
+}
+
+fn matching(search: &SessionSearch, now: DateTime<Utc>) -> Select<sessions::Entity> {
+    let mut question = sessions::Entity::find().join(JoinType::InnerJoin, to_user());
+    if let Some(user_id) = search.user_id {
+        question = question.filter(sessions::Column::UserId.eq(user_id.0));
+    }
+    question = match search.status {
+        SessionStatus::Live => question.filter(is_live(now)),
+        SessionStatus::Ended => question.filter(is_live(now).not()),
+        SessionStatus::All => question,
+    };
+    let text = search.text.trim();
+    if text.is_empty() {
+        return question;
+    }
+    if let Ok(id) = Uuid::parse_str(text) {
+        return question.filter(
+            Condition::any()
+                .add(sessions::Column::Id.eq(id))
+                .add(sessions::Column::UserId.eq(id)),
+        );
+    }
+    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
+        return question.filter(sessions::Column::Ip.eq(ip.to_string()));
+    }
+    question.filter(contains(text))
+}
+
+/// The user's address or name contains the text, whatever the case.
+pub(super) fn contains(text: &str) -> Condition {
+    let escaped = text
+        .to_lowercase()
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    let pattern = || LikeExpr::new(format!("%{escaped}%")).escape('\\');
+    let name = Func::lower(Expr::col((Alias::new("users"), users::Column::Name)));
+    Condition::any()
+        .add(Expr::col((Alias::new("users"), users::Column::Email)).like(pattern()))
+        .add(Expr::expr(name).like(pattern()))
+}
+
+fn to_user() -> RelationDef {
+    sessions::Entity::belongs_to(users::Entity)
+        .from(sessions::Column::UserId)
+        .to(users::Column::Id)
+        .into()
+}
+
+/// Not ended, and within both limits.
+pub(super) fn is_live(now: DateTime<Utc>) -> Condition {
+    Condition::all()
+        .add(sessions::Column::EndedAt.is_null())
+        .add(sessions::Column::IdleExpiresAt.gt(now))
+        .add(sessions::Column::ExpiresAt.gt(now))
+}
+
+/// A row as lists show it. A session past a limit is shown as ended by it, even where nobody has
+/// come to write that down yet.
+fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, StoreError> {
+    let limit = if now >= row.expires_at && row.expires_at <= row.idle_expires_at {
+        Some(Ended { at: row.expires_at, reason: EndReason::AbsoluteLifetime })
+    } else if now >= row.idle_expires_at {
+        Some(Ended { at: row.idle_expires_at, reason: EndReason::Idle })
+    } else {
+        None
+    };
+    Ok(SessionRecord {
+        ended: ended(row.ended_at, row.end_reason.as_deref())?.or(limit),
+        id: SessionId(row.id),
+        user_id: UserId(row.user_id),
+        organization_id: row.organization_id.map(OrganizationId),
+        name: row.name,
+        device: Device {
+            user_agent: row.user_agent,
+            device: row.device,
+            browser: row.browser,
+            os: row.os,
+        },
+        ip: row.ip,
+        amr: row.amr.split_ascii_whitespace().map(str::to_owned).collect(),
+        remembered: row.remembered,
+        created_at: row.created_at,
+        auth_time: row.auth_time,
+        last_seen_at: row.last_seen_at,
+        idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
+        expires_at: row.expires_at,
+        ended_by: row.ended_by.map(UserId),
+    })
+}

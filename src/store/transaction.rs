@@ -1,0 +1,116 @@
+//! One act, one transaction, and after its commit what the cache must learn of it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+
+use crate::rules::id::SessionId;
+use crate::rules::session::Ended;
+use crate::store::{PATIENCE, Store, StoreError};
+
+/// A transaction under way.
+#[derive(Debug)]
+pub struct Transaction {
+    /// When the act happens: every row it writes says the same instant.
+    pub now: DateTime<Utc>,
+    inner: DatabaseTransaction,
+    marks: Vec<Mark>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Ended(SessionId, Ended),
+    Forget(SessionId),
+}
+
+/// What a closure given to [`Store::write`] returns.
+pub type ActFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+impl Transaction {
+    pub(super) fn connection(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+
+    /// After the commit, the cache refuses this session for as long as any token of it may live.
+    pub(super) fn mark_ended(&mut self, session_id: SessionId, ended: Ended) {
+        self.marks.push(Mark::Ended(session_id, ended));
+    }
+
+    /// After the commit, the next check of this session asks the table.
+    pub(super) fn forget(&mut self, session_id: SessionId) {
+        self.marks.push(Mark::Forget(session_id));
+    }
+}
+
+impl Store {
+    /// Does an act whole or not at all, then tells the cache.
+    ///
+    /// The act runs on a task of its own: a client that hangs up half-way cannot separate the
+    /// commit from the marks in the cache.
+    pub async fn write<T, E, F>(&self, now: DateTime<Utc>, act: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Transaction) -> ActFuture<'t, T, E> + Send + 'static,
+    {
+        let store = self.clone();
+        let task = tokio::spawn(async move {
+            match tokio::time::timeout(PATIENCE, store.run(now, act)).await {
+                Ok(Ok((outcome, marks))) => {
+                    store.apply(marks).await;
+                    outcome
+                }
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(StoreError::Unavailable(None).into()),
+            }
+        });
+        task.await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
+    }
+
+    async fn run<T, E, F>(&self, now: DateTime<Utc>, act: F) -> Result<(Result<T, E>, Vec<Mark>), E>
+    where
+        E: From<StoreError>,
+        F: for<'t> FnOnce(&'t mut Transaction) -> ActFuture<'t, T, E>,
+    {
+        // On SQLite a transaction that reads first and writes later could find itself outdated;
+        // IMMEDIATE takes its place in the queue of writers at once.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let inner = self
+            .inner
+            .writer
+            .begin_with_options(options)
+            .await
+            .map_err(StoreError::from)?;
+        let mut transaction = Transaction { now, inner, marks: Vec::new() };
+        let outcome = act(&mut transaction).await?;
+        let Transaction { inner, marks, .. } = transaction;
+        match inner.commit().await {
+            Ok(()) => Ok((Ok(outcome), marks)),
+            // Nobody knows whether it was committed: the table must be asked about each.
+            Err(error) => {
+                let forget = marks
+                    .into_iter()
+                    .map(|mark| match mark {
+                        Mark::Ended(id, _) | Mark::Forget(id) => Mark::Forget(id),
+                    })
+                    .collect();
+                Ok((Err(StoreError::from(error).into()), forget))
+            }
+        }
+    }
+
+    async fn apply(&self, marks: Vec<Mark>) {
+        for mark in marks {
+            match mark {
+                Mark::Ended(id, ended) => self.inner.cache.mark_ended(id, ended).await,
+                Mark::Forget(id) => self.inner.cache.forget(id).await,
+            }
+        }
+    }
+}

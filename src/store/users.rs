@@ -1,0 +1,435 @@
+//! Users, their roles and their organisations.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::{organizations, user_organizations, user_roles, users};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use crate::rules::email::Email;
+use crate::rules::id::{OrganizationId, UserId};
+use crate::rules::record::{Listed, OrganizationRecord, UserRecord};
+use crate::rules::role::Role;
+use crate::store::session_list::{contains, is_live};
+use crate::store::{Store, StoreError, Transaction};
+
+/// What signing in must know of a user.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The user.
+    pub user_id: UserId,
+    /// The address as stored.
+    pub email: String,
+    /// The name.
+    pub name: String,
+    /// bcrypt's hash, if a password was chosen.
+    pub password_hash: Option<String>,
+    /// The pepper that keyed the pre-hash.
+    pub pepper_id: Option<String>,
+    /// May the account be used?
+    pub enabled: bool,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({}, [redacted])", self.user_id)
+    }
+}
+
+impl From<users::Model> for Credentials {
+    fn from(row: users::Model) -> Self {
+        Self {
+            user_id: UserId(row.id),
+            email: row.email,
+            name: row.name,
+            password_hash: row.password_hash,
+            pepper_id: row.password_pepper_id,
+            enabled: row.disabled_at.is_none(),
+        }
+    }
+}
+
+/// What may be changed of a user; `None` leaves it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct UserChange {
+    /// The new name.
+    pub name: Option<String>,
+    /// Disable or enable.
+    pub enabled: Option<bool>,
+}
+
+impl Store {
+    /// The credentials behind an address.
+    pub async fn find_credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
+        let question = users::Entity::find().filter(users::Column::Email.eq(email.as_str()));
+        let row = self.read(|db| question.one(db)).await?;
+        Ok(row.map(Credentials::from))
+    }
+
+    /// The credentials of a user.
+    pub async fn find_credentials_of(&self, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
+        let question = users::Entity::find_by_id(user_id.0);
+        let row = self.read(|db| question.one(db)).await?;
+        Ok(row.map(Credentials::from))
+    }
+
+    /// One user.
+    pub async fn find_user(&self, user_id: UserId, now: DateTime<Utc>) -> Result<Option<UserRecord>, StoreError> {
+        let question = users::Entity::find_by_id(user_id.0);
+        let row = self.read(|db| question.one(db)).await?;
+        Ok(self.complete(row.into_iter().collect(), now).await?.pop())
+    }
+
+    /// The user behind an address.
+    pub async fn find_user_by_email(
+        &self,
+        email: &Email,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserRecord>, StoreError> {
+        let question = users::Entity::find().filter(users::Column::Email.eq(email.as_str()));
+        let row = self.read(|db| question.one(db)).await?;
+        Ok(self.complete(row.into_iter().collect(), now).await?.pop())
+    }
+
+    /// Users whose address or name contains the text, newest first, from after `cursor` on.
+    pub async fn search_users(
+        &self,
+        text: &str,
+        cursor: Option<Uuid>,
+        limit: u64,
+        now: DateTime<Utc>,
+    ) -> Result<Listed<UserRecord>, StoreError> {
+        let mut question = matching(text)
+            .order_by_desc(users::Column::Id)
+            .limit(limit + 1);
+        if let Some(cursor) = cursor {
+            question = question.filter(users::Column::Id.lt(cursor));
+        }
+        let mut rows = self.read(|db| question.all(db)).await?;
+        let more = rows.len() as u64 > limit;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.id);
+        Ok(Listed { rows: self.complete(rows, now).await?, next_cursor })
+    }
+
+    /// How many users match.
+    pub async fn count_users(&self, text: &str) -> Result<u64, StoreError> {
+        let question = matching(text);
+        self.read(async |db| question.count(db).await).await
+    }
+
+    /// How many users have this role and may sign in.
+    pub async fn count_enabled_with_role(&self, role: &Role) -> Result<u64, StoreError> {
+        let question = users::Entity::find()
+            .filter(users::Column::DisabledAt.is_null())
+            .filter(users::Column::Id.in_subquery(with_role(role)));
+        self.read(async |db| question.count(db).await).await
+    }
+
+    /// Adds to each user's row what other tables say, with one question a table.
+    async fn complete(&self, rows: Vec<users::Model>, now: DateTime<Utc>) -> Result<Vec<UserRecord>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let mut roles = self.roles_of(&ids).await?;
+        let mut organizations = self.organizations_of(&ids).await?;
+        let mut live = self.live_sessions_by_user(&ids, now).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| UserRecord {
+                id: UserId(row.id),
+                email: row.email,
+                name: row.name,
+                roles: roles.remove(&row.id).unwrap_or_default(),
+                organizations: organizations.remove(&row.id).unwrap_or_default(),
+                has_password: row.password_hash.is_some(),
+                password_changed_at: row.password_changed_at,
+                disabled_at: row.disabled_at,
+                created_at: row.created_at,
+                live_sessions: live.remove(&row.id).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    async fn roles_of(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<Role>>, StoreError> {
+        let question = user_roles::Entity::find()
+            .filter(user_roles::Column::UserId.is_in(ids.iter().copied()))
+            .order_by_asc(user_roles::Column::Role);
+        let mut roles: HashMap<Uuid, Vec<Role>> = HashMap::new();
+        for row in self.read(|db| question.all(db)).await? {
+            let role = Role::new(&row.role).map_err(|_| StoreError::Corrupt("user_roles"))?;
+            roles.entry(row.user_id).or_default().push(role);
+        }
+        Ok(roles)
+    }
+
+    async fn organizations_of(
+        &self,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<OrganizationRecord>>, StoreError> {
+        let memberships = user_organizations::Entity::find()
+            .filter(user_organizations::Column::UserId.is_in(ids.iter().copied()))
+            .order_by_asc(user_organizations::Column::CreatedAt)
+            .order_by_asc(user_organizations::Column::OrganizationId);
+        let memberships = self.read(|db| memberships.all(db)).await?;
+        let wanted: Vec<Uuid> = memberships.iter().map(|m| m.organization_id).collect();
+        let question = organizations::Entity::find()
+            .filter(organizations::Column::Id.is_in(wanted));
+        let known: HashMap<Uuid, OrganizationRecord> = self
+            .read(|db| question.all(db))
+            .await?
+            .into_iter()
+            .map(|row| {
+                let id = OrganizationId(row.id);
+                (row.id, OrganizationRecord { id, slug: row.slug, name: row.name })
+            })
+            .collect();
+        let mut by_user: HashMap<Uuid, Vec<OrganizationRecord>> = HashMap::new();
+        for membership in memberships {
+            if let Some(organization) = known.get(&membership.organization_id) {
+                by_user.entry(membership.user_id).or_default().push(organization.clone());
+            }
+        }
+        Ok(by_user)
+    }
+
+    async fn live_sessions_by_user(
+        &self,
+        ids: &[Uuid],
+        now: DateTime<Utc>,
+    ) -> Result<HashMap<Uuid, u64>, StoreError> {
+        use entity::sessions::{Column, Entity};
+        let question = Entity::find()
+            .select_only()
+            .column(Column::UserId)
+            .column_as(Column::Id.count(), "live")
+            .filter(Column::UserId.is_in(ids.iter().copied()))
+            .filter(is_live(now))
+            .group_by(Column::UserId)
+            .into_tuple::<(Uuid, i64)>();
+        let counts = self.read(|db| question.all(db)).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(id, live)| (id, u64::try_from(live).unwrap_or_default()))
+            .collect())
+    }
+}
+
+impl Transaction {
+    /// Makes a user without a password.
+    pub async fn insert_user(&mut self, user_id: UserId, email: &Email, name: &str) -> Result<(), StoreError> {
+        let row = users::ActiveModel {
+            id: Set(user_id.0),
+            email: Set(email.as_str().to_owned()),
+            name: Set(name.to_owned()),
+            password_hash: Set(None),
+            password_pepper_id: Set(None),
+            password_changed_at: Set(None),
+            disabled_at: Set(None),
+            created_at: Set(self.now),
+            updated_at: Set(self.now),
+        };
+        users::Entity::insert(row)
+            .exec_without_returning(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a user. False if there is none, or nothing to change.
+    pub async fn update_user(&mut self, user_id: UserId, change: UserChange) -> Result<bool, StoreError> {
+        let mut update = users::Entity::update_many()
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0));
+        if let Some(name) = change.name {
+            update = update.col_expr(users::Column::Name, Expr::value(name));
+        }
+        match change.enabled {
+            Some(true) => {
+                update = update.col_expr(
+                    users::Column::DisabledAt,
+                    Expr::value(Option::<DateTime<Utc>>::None),
+                );
+            }
+            Some(false) => {
+                update = update
+                    .col_expr(users::Column::DisabledAt, Expr::value(self.now))
+                    .filter(users::Column::DisabledAt.is_null());
+            }
+            None => {}
+        }
+        let updated = update.exec(self.connection()).await?;
+        self.forget_sessions_of(user_id).await?;
+        Ok(updated.rows_affected == 1)
+    }
+
+    /// Keeps a password's hash. `expected` guards against a change in between: the hash that was
+    /// there when this one was made.
+    pub async fn set_password_hash(
+        &mut self,
+        user_id: UserId,
+        expected: Option<&str>,
+        hash: &str,
+        pepper_id: &str,
+        chosen: bool,
+    ) -> Result<bool, StoreError> {
+        let mut update = users::Entity::update_many()
+            .col_expr(users::Column::PasswordHash, Expr::value(hash))
+            .col_expr(users::Column::PasswordPepperId, Expr::value(pepper_id))
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0));
+        if chosen {
+            update = update.col_expr(users::Column::PasswordChangedAt, Expr::value(self.now));
+        }
+        update = match expected {
+            Some(before) => update.filter(users::Column::PasswordHash.eq(before)),
+            None => update,
+        };
+        Ok(update.exec(self.connection()).await?.rows_affected == 1)
+    }
+
+    /// Deletes a user and, by their foreign keys, everything that is the user's. False if there
+    /// was none.
+    pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {
+        self.forget_sessions_of(user_id).await?;
+        let deleted = users::Entity::delete_by_id(user_id.0)
+            .exec(self.connection())
+            .await?;
+        Ok(deleted.rows_affected == 1)
+    }
+
+    /// A user's credentials, held until the transaction ends: a password change, a disabling or a
+    /// deletion at the same moment happens wholly before or wholly after this act.
+    pub async fn lock_user(&mut self, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
+        let row = users::Entity::find_by_id(user_id.0)
+            .lock_exclusive()
+            .one(self.connection())
+            .await?;
+        Ok(row.map(Credentials::from))
+    }
+
+    /// The user behind an address.
+    pub async fn find_user_by_email(&mut self, email: &Email) -> Result<Option<UserId>, StoreError> {
+        let row = users::Entity::find()
+            .filter(users::Column::Email.eq(email.as_str()))
+            .one(self.connection())
+            .await?;
+        Ok(row.map(|row| UserId(row.id)))
+    }
+
+    /// How many users have this role and may sign in. They are held until the transaction ends, so
+    /// that two acts cannot each leave the other's user as the last one.
+    pub async fn lock_enabled_with_role(&mut self, role: &Role) -> Result<u64, StoreError> {
+        let rows = users::Entity::find()
+            .filter(users::Column::DisabledAt.is_null())
+            .filter(users::Column::Id.in_subquery(with_role(role)))
+            .order_by_asc(users::Column::Id)
+            .lock_exclusive()
+            .all(self.connection())
+            .await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// The user's roles, sorted.
+    pub async fn roles_of(&mut self, user_id: UserId) -> Result<Vec<Role>, StoreError> {
+        let rows = user_roles::Entity::find()
+            .filter(user_roles::Column::UserId.eq(user_id.0))
+            .order_by_asc(user_roles::Column::Role)
+            .all(self.connection())
+            .await?;
+        rows.iter()
+            .map(|row| Role::new(&row.role).map_err(|_| StoreError::Corrupt("user_roles")))
+            .collect()
+    }
+
+    /// Gives a role the user does not have.
+    pub async fn insert_role(&mut self, user_id: UserId, role: &Role) -> Result<(), StoreError> {
+        let row = user_roles::ActiveModel {
+            user_id: Set(user_id.0),
+            role: Set(role.as_str().to_owned()),
+            created_at: Set(self.now),
+        };
+        user_roles::Entity::insert(row)
+            .exec_without_returning(self.connection())
+            .await?;
+        self.forget_sessions_of(user_id).await
+    }
+
+    /// Takes a role away. False if the user did not have it.
+    pub async fn delete_role(&mut self, user_id: UserId, role: &Role) -> Result<bool, StoreError> {
+        let deleted = user_roles::Entity::delete_by_id((user_id.0, role.as_str().to_owned()))
+            .exec(self.connection())
+            .await?;
+        self.forget_sessions_of(user_id).await?;
+        Ok(deleted.rows_affected == 1)
+    }
+
+    /// The organisation of this short name, made if it is not there.
+    pub async fn ensure_organization(
+        &mut self,
+        id: OrganizationId,
+        slug: &str,
+        name: &str,
+    ) -> Result<OrganizationId, StoreError> {
+        let found = organizations::Entity::find()
+            .filter(organizations::Column::Slug.eq(slug))
+            .one(self.connection())
+            .await?;
+        if let Some(found) = found {
+            return Ok(OrganizationId(found.id));
+        }
+        let row = organizations::ActiveModel {
+            id: Set(id.0),
+            slug: Set(slug.to_owned()),
+            name: Set(name.to_owned()),
+            created_at: Set(self.now),
+            updated_at: Set(self.now),
+        };
+        organizations::Entity::insert(row)
+            .exec_without_returning(self.connection())
+            .await?;
+        Ok(id)
+    }
+
+    /// Makes a user a member of an organisation.
+    pub async fn insert_membership(
+        &mut self,
+        user_id: UserId,
+        organization_id: OrganizationId,
+    ) -> Result<(), StoreError> {
+        let row = user_organizations::ActiveModel {
+            user_id: Set(user_id.0),
+            organization_id: Set(organization_id.0),
+            created_at: Set(self.now),
+        };
+        user_organizations::Entity::insert(row)
+            .exec_without_returning(self.connection())
+            .await?;
+        self.forget_sessions_of(user_id).await
+    }
+}
+
+fn matching(text: &str) -> Select<users::Entity> {
+    let question = users::Entity::find();
+    match text.trim() {
+        "" => question,
+        text => match Uuid::parse_str(text) {
+            Ok(id) => question.filter(users::Column::Id.eq(id)),
+            Err(_) => question.filter(contains(text)),
+        },
+    }
+}
+
+fn with_role(role: &Role) -> sea_orm::sea_query::SelectStatement {
+    sea_orm::QueryTrait::into_query(
+        user_roles::Entity::find()
+            .select_only()
+            .column(user_roles::Column::UserId)
+            .filter(user_roles::Column::Role.eq(role.as_str())),
+    )
+}

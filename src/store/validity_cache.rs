@@ -1,0 +1,222 @@
+//! The one door to moka: session facts in front of the table, and the memory of verified tokens.
+//!
+//! Loading and marking both go through `entry(key)` with `and_compute_with` or
+//! `and_try_compute_with`, which hold the key's lock. So a load that began before a session was
+//! ended cannot put the old facts over the mark, and however many requests want a session that is
+//! not here, one of them asks the table. `insert`, `get_with` and `invalidate` hold no such lock
+//! against one another and are banned in the whole house.
+//!
+//! Knows nothing of what facts mean.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache;
+use moka::ops::compute::{CompResult, Op};
+use siphasher::sip128::SipHasher24;
+
+use crate::entropy::{self, EntropyError};
+use crate::rules::id::{SessionId, UserId};
+use crate::rules::session::{Ended, Stored};
+use crate::store::StoreError;
+
+/// Kept longer than anything that is judged by the clock of the process, which moka does not know.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// What the table said of a session, when, and how it has been used since.
+#[derive(Debug)]
+pub struct CachedSession {
+    /// What the table said.
+    pub stored: Stored,
+    loaded_at: DateTime<Utc>,
+    last_seen_micros: AtomicI64,
+}
+
+impl CachedSession {
+    fn new(stored: Stored, loaded_at: DateTime<Utc>) -> Self {
+        let last_seen_micros = match &stored {
+            Stored::Open(facts) => facts.last_seen_at.timestamp_micros(),
+            Stored::UserGone | Stored::SessionGone | Stored::Ended(_) => 0,
+        };
+        Self { stored, loaded_at, last_seen_micros: AtomicI64::new(last_seen_micros) }
+    }
+
+    /// Last use, written to the table or not yet.
+    pub fn last_seen_at(&self) -> DateTime<Utc> {
+        let micros = self.last_seen_micros.load(Ordering::Relaxed);
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+    }
+
+    /// Notes a use. True if the previous one lies at least `step` back, so that it is worth
+    /// writing down.
+    pub fn seen(&self, now: DateTime<Utc>, step: TimeDelta) -> bool {
+        let micros = now.timestamp_micros();
+        let before = self.last_seen_micros.load(Ordering::Relaxed);
+        // Most checks come soon after another: they cost one read of this word.
+        if micros.saturating_sub(before) < step.num_microseconds().unwrap_or(i64::MAX) {
+            return false;
+        }
+        self.last_seen_micros
+            .compare_exchange(before, micros, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn is_ended(&self) -> bool {
+        matches!(self.stored, Stored::Ended(_))
+    }
+}
+
+/// What was learnt from a token whose signature was found good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VerifiedToken {
+    /// The session it is for.
+    pub session_id: SessionId,
+    /// The user it is for.
+    pub user_id: UserId,
+    /// Refused from this instant on.
+    pub expires_at: DateTime<Utc>,
+    /// The proof of identity it was issued after.
+    pub auth_time: DateTime<Utc>,
+}
+
+/// Session facts and verified tokens, kept for a while.
+#[derive(Debug)]
+pub struct ValidityCache {
+    sessions: Cache<SessionId, Arc<CachedSession>>,
+    facts_ttl: TimeDelta,
+    tokens: Cache<u128, VerifiedToken>,
+    token_key: [u8; 16],
+    loads: AtomicU64,
+}
+
+impl ValidityCache {
+    /// A cache of at most `capacity` sessions and as many tokens, in which facts are believed for
+    /// `facts_ttl` and marks of ended sessions outlive every token.
+    pub fn new(capacity: u64, facts_ttl: TimeDelta, token_life: TimeDelta) -> Result<Self, EntropyError> {
+        let std = |delta: TimeDelta| delta.to_std().unwrap_or_default();
+        Ok(Self {
+            sessions: Cache::builder()
+                .max_capacity(capacity)
+                .time_to_live(std(facts_ttl.max(token_life)) + SLACK)
+                .build(),
+            facts_ttl,
+            tokens: Cache::builder()
+                .max_capacity(capacity)
+                .time_to_live(std(token_life) + SLACK)
+                .build(),
+            token_key: entropy::random_bytes()?,
+            loads: AtomicU64::new(0),
+        })
+    }
+
+    /// The facts of a session: from memory while they are fresh, else from `load`, which is run
+    /// by one of all who ask for this session at once.
+    pub async fn find_or_load<F>(
+        &self,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+        load: F,
+    ) -> Result<Arc<CachedSession>, StoreError>
+    where
+        F: Future<Output = Result<Stored, StoreError>>,
+    {
+        if let Some(cached) = self.sessions.get(&session_id).await
+            && self.is_fresh(&cached, now)
+        {
+            return Ok(cached);
+        }
+        let outcome = self
+            .sessions
+            .entry(session_id)
+            .and_try_compute_with(async |entry| {
+                if entry.is_some_and(|entry| self.is_fresh(entry.value(), now)) {
+                    return Ok(Op::Nop);
+                }
+                self.loads.fetch_add(1, Ordering::Relaxed);
+                load.await
+                    .map(|stored| Op::Put(Arc::new(CachedSession::new(stored, now))))
+            })
+            .await?;
+        match outcome {
+            CompResult::Inserted(entry)
+            | CompResult::ReplacedWith(entry)
+            | CompResult::Unchanged(entry)
+            | CompResult::Removed(entry) => Ok(entry.into_value()),
+            // `Nop` is answered only where there is an entry.
+            CompResult::StillNone(_) => Err(StoreError::Unavailable(None)),
+        }
+    }
+
+    /// From now on this session is refused, whatever load is under way.
+    pub async fn mark_ended(&self, session_id: SessionId, ended: Ended) {
+        self.sessions
+            .entry(session_id)
+            .and_compute_with(async |entry| {
+                if entry.is_some_and(|entry| entry.value().is_ended()) {
+                    return Op::Nop;
+                }
+                Op::Put(Arc::new(CachedSession::new(Stored::Ended(ended), ended.at)))
+            })
+            .await;
+    }
+
+    /// The next check of this session asks the table, unless the session has ended.
+    pub async fn forget(&self, session_id: SessionId) {
+        self.sessions
+            .entry(session_id)
+            .and_compute_with(async |entry| match entry {
+                Some(entry) if !entry.value().is_ended() => Op::Remove,
+                Some(_) | None => Op::Nop,
+            })
+            .await;
+    }
+
+    /// What was learnt from this very token, if it was verified before.
+    pub async fn find_token(&self, token: &str) -> Option<VerifiedToken> {
+        self.tokens.get(&self.token_hash(token)).await
+    }
+
+    /// Remembers a token whose signature was found good.
+    pub async fn remember_token(&self, token: &str, verified: VerifiedToken) {
+        self.tokens
+            .entry(self.token_hash(token))
+            .and_compute_with(async |_| Op::Put(verified))
+            .await;
+    }
+
+    /// Forgets every verified token, as when a key is withdrawn.
+    pub fn forget_tokens(&self) {
+        #[expect(clippy::disallowed_methods, reason = "no load can race it: each token is verified anew")]
+        self.tokens.invalidate_all();
+    }
+
+    /// How many sessions are held, roughly.
+    pub fn len(&self) -> u64 {
+        self.sessions.entry_count()
+    }
+
+    /// Is no session held?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How often the table was asked.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
+
+    fn is_fresh(&self, cached: &CachedSession, now: DateTime<Utc>) -> bool {
+        cached.is_ended() || now < cached.loaded_at + self.facts_ttl
+    }
+
+    /// SipHash-2-4 with 128 bits under a key nobody outside this process knows: who cannot know
+    /// the key cannot make two tokens that meet, nor one that meets a verified token.
+    fn token_hash(&self, token: &str) -> u128 {
+        SipHasher24::new_with_key(&self.token_key)
+            .hash(token.as_bytes())
+            .as_u128()
+    }
+}
