@@ -40,6 +40,6 @@ pub(super) async fn reset() -> Result<(), Failure> {
     ))?;
     output::line(
         "The next `portcullis serve` prints a link to make the first administrator; \
-         so does: portcullis user create --role admin --email …",
+         or make one now: portcullis user create --role admin --email …",
     )
 }

@@ -197,10 +197,14 @@ async fn opaque(context: &Context, token: &Secret) -> Result<(), Failure> {
     let now = context.now();
     let hash = token_hash(token.reveal());
     let Some(found) = context.store.find_refresh_token(&hash).await? else {
-        for (purpose, kind) in [(Purpose::Invitation, "invitation"), (Purpose::SetUp, "set-up")] {
-            if context.store.find_verification_token(purpose, &hash, now).await?.is_some() {
-                step("kind", format!("the one-time code of an {kind} link", kind = kind.trim()))?;
-                return conclude(true, "it has not been used, replaced or outlived");
+        for (purpose, kind) in [
+            (Purpose::Invitation, "the one-time code of an invitation link"),
+            (Purpose::SetUp, "the one-time code for making the first administrator"),
+        ] {
+            if let Some(user_id) = context.store.find_verification_token(purpose, &hash, now).await? {
+                step("kind", kind)?;
+                user_id.map_or(Ok(()), |user_id| step("user", user_id))?;
+                return step("so it", "is good: it was not used or replaced and has not expired");
             }
         }
         step("kind", "has the form of a refresh token or one-time code")?;

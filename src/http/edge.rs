@@ -69,24 +69,9 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let began = Instant::now();
         let request_id = self.numbers.next();
-        let kept = request.request().clone();
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = match answer.await {
-                Ok(response) => {
-                    drop(kept);
-                    finish(response)
-                }
-                // No layer of ours ends in an error; if one of actix does, it is answered here too.
-                Err(error) => {
-                    tracing::error!(%error, "a layer failed");
-                    let problem = Problem::new(Code::Internal, INTERNAL);
-                    let answer = refusal(&kept, &problem);
-                    ServiceResponse::new(kept, answer)
-                }
-            };
-            Ok(seal(response, request_id, began))
-        })
+        // Refusals come as responses; nothing inside ends in an error of its own.
+        Box::pin(async move { Ok(seal(finish(answer.await?), request_id, began)) })
     }
 }
 

@@ -189,7 +189,7 @@ fn check_master_key(settings: &Settings, keys: &[SealedKey]) -> Check {
     }
     let master = match MasterKey::load(settings, false) {
         Ok(master) => master,
-        Err(error) => return Check::problem(NAME, error.to_string(), "nothing can start without it"),
+        Err(error) => return Check::problem(NAME, error.to_string(), "do that first: nothing starts without it"),
     };
     let opens = |key: &SealedKey| master.open(key.purpose, &key.id, &key.sealed).is_ok();
     let closed = keys.iter().filter(|key| !opens(key)).count();
@@ -228,7 +228,7 @@ fn check_clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Check {
             "let both follow a time server; sessions end by the clock of the machine that asks",
         );
     }
-    Check::ok(NAME, format!("this machine and the database agree to {} seconds", CLOCK_SKEW.num_seconds()))
+    Check::ok(NAME, format!("this machine and the database agree to within {} seconds", CLOCK_SKEW.num_seconds()))
 }
 
 fn check_administrators(count: u64) -> Check {

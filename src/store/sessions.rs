@@ -183,9 +183,11 @@ impl Store {
              s.amr, s.remembered, s.idle_timeout_secs, s.last_seen_at, s.expires_at, s.ended_at, \
              s.end_reason, \
              (SELECT {aggregate}(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) AS roles, \
-             (SELECT o.organization_id FROM user_organizations o WHERE o.user_id = u.id \
-              ORDER BY CASE WHEN o.organization_id = s.organization_id THEN 0 ELSE 1 END, \
-              o.created_at, o.organization_id LIMIT 1) AS organization_id \
+             COALESCE( \
+              (SELECT o.organization_id FROM user_organizations o \
+               WHERE o.user_id = u.id AND o.organization_id = s.organization_id), \
+              (SELECT o.organization_id FROM user_organizations o WHERE o.user_id = u.id \
+               ORDER BY o.created_at, o.organization_id LIMIT 1)) AS organization_id \
              FROM users u LEFT JOIN sessions s ON s.id = $1 AND s.user_id = u.id WHERE u.id = $2"
         );
         let question = statement(self.backend(), sql, [session_id.0.into(), user_id.0.into()]);
