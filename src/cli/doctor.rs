@@ -85,7 +85,7 @@ async fn check_database(settings: &Settings) -> Vec<Check> {
     match check_tables(settings, &store, &SystemClock).await {
         Ok(found) => checks.extend(found),
         Err(error) => {
-            let finding = format!("a question failed: {error}");
+            let finding = format!("a question failed: {}", output::with_causes(&error));
             checks.push(Check::problem(NAME, finding, "see its own log"));
         }
     }

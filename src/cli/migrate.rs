@@ -15,6 +15,9 @@ use crate::service::doctor::sqlite_file;
 use crate::settings::Settings;
 use crate::store::Store;
 
+/// Tries without any progress before it is given up.
+const ATTEMPTS: u32 = 3;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum MigrateCommand {
     /// Apply every migration that is pending
@@ -88,11 +91,22 @@ pub(super) async fn pending(store: &Store) -> Result<Vec<String>, Failure> {
 /// Applies every migration that is pending. Returns their names.
 pub(super) async fn up(settings: &Settings, store: &Store) -> Result<Vec<String>, Failure> {
     let _lock = lock(settings);
-    let before = pending(store).await?;
-    if !before.is_empty() {
-        Migrator::up(store.schema_connection(), None).await.map_err(cannot)?;
+    let wanted = pending(store).await?;
+    let mut left = wanted.len();
+    let mut attempts = 0;
+    while left > 0 {
+        attempts += 1;
+        let outcome = Migrator::up(store.schema_connection(), None).await;
+        let before = left;
+        left = pending(store).await?.len();
+        // Somebody else at it at the same moment makes ours fail, and theirs succeed.
+        if let Err(error) = outcome
+            && (left == before && attempts >= ATTEMPTS)
+        {
+            return Err(cannot(error));
+        }
     }
-    Ok(before)
+    Ok(wanted)
 }
 
 async fn down(settings: &Settings, store: &Store, steps: u32) -> Result<Vec<String>, Failure> {
@@ -138,7 +152,8 @@ fn told(names: &[String], done: &str, nothing: &str) -> Result<(), Failure> {
 
 fn cannot(error: impl std::fmt::Display) -> Failure {
     let error = error.to_string();
-    let newer = error.contains("its file is missing");
-    let advice = if newer { "\n  the database was migrated by a newer version; use that one" } else { "" };
-    Failure::said(format!("the migrations cannot be read or run: {error}{advice}"))
+    if error.contains("its file is missing") {
+        return Failure::said(format!("the tables were made by a newer version; use that one ({error})"));
+    }
+    Failure::said(format!("the migrations cannot be read or run: {error}"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::cli::failure::Failure;
-use crate::cli::migrate;
+use crate::cli::{migrate, output};
 use crate::clock::SystemClock;
 use crate::service::Context;
 use crate::service::doctor::sqlite_file;
@@ -65,13 +65,7 @@ pub(super) fn place(settings: &Settings) -> String {
 }
 
 fn cannot_open(settings: &Settings, error: &StoreError) -> Failure {
-    let mut text = format!("{}: {error}", place(settings));
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!("\n  because: {error}"));
-        cause = error.source();
-    }
+    let text = format!("{}: {}", place(settings), output::with_causes(error));
     // Some causes quote the address, which may hold a password.
-    let url = settings.database_url.reveal();
-    Failure::said(text.replace(url, "[DATABASE_URL]"))
+    Failure::said(text.replace(settings.database_url.reveal(), "[DATABASE_URL]"))
 }

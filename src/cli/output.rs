@@ -64,19 +64,26 @@ pub(super) fn pairs(pairs: &[(&str, String)]) -> Result<(), Failure> {
     line(aligned(&lines))
 }
 
-/// Writes why a command could not, and what that came from.
+/// Writes why a command could not.
 pub(super) fn failure(failure: &Failure) {
-    let mut text = format!("portcullis: {failure}");
-    let mut cause = failure.source();
+    // There is nobody left to tell if this does not succeed.
+    let _ = remark(format!("portcullis: {}", with_causes(failure)));
+}
+
+/// An error and, in brackets, what it came from.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let told = error.to_string();
+    let mut causes: Vec<String> = Vec::new();
+    let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(&format!("\n  because: {words}"));
+        // Many an error repeats the one it came from.
+        if !causes.last().unwrap_or(&told).contains(&words) {
+            causes.push(words);
         }
         cause = error.source();
     }
-    // There is nobody left to tell if this does not succeed.
-    let _ = remark(text);
+    if causes.is_empty() { told } else { format!("{told} ({})", causes.join(": ")) }
 }
 
 /// An instant, to the second.
