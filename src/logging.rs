@@ -27,8 +27,12 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 /// Starts logging as the settings say. Keep what it returns until the process stops.
 pub fn start(settings: &Settings) -> Result<Log, SettingsError> {
-    let fault = |problem: String| SettingsError { name: "RUST_LOG".to_owned(), problem };
-    let filter = EnvFilter::try_new(&settings.log_filter).map_err(|error| fault(error.to_string()))?;
+    let fault = |problem: String| SettingsError {
+        name: "RUST_LOG".to_owned(),
+        problem,
+    };
+    let filter =
+        EnvFilter::try_new(&settings.log_filter).map_err(|error| fault(error.to_string()))?;
     let log = Log(Arc::default());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -39,12 +43,14 @@ pub fn start(settings: &Settings) -> Result<Log, SettingsError> {
     };
     started.map_err(|error| fault(error.to_string()))?;
     let gathered = log.clone();
-    let flusher = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        loop {
-            std::thread::sleep(DELAY);
-            gathered.flush();
-        }
-    });
+    let flusher = std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || {
+            loop {
+                std::thread::sleep(DELAY);
+                gathered.flush();
+            }
+        });
     flusher.map_err(|error| fault(error.to_string()))?;
     Ok(log)
 }
@@ -92,10 +98,16 @@ impl<'a> MakeWriter<'a> for Log {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { log: self, urgent: true }
+        Line {
+            log: self,
+            urgent: true,
+        }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
-        Line { log: self, urgent: *metadata.level() <= Level::WARN }
+        Line {
+            log: self,
+            urgent: *metadata.level() <= Level::WARN,
+        }
     }
 }

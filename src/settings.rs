@@ -26,11 +26,19 @@ pub struct Variable {
 }
 
 const fn plain(name: &'static str, default: &'static str) -> Variable {
-    Variable { name, default, secret: false }
+    Variable {
+        name,
+        default,
+        secret: false,
+    }
 }
 
 const fn secret(name: &'static str) -> Variable {
-    Variable { name, default: "", secret: true }
+    Variable {
+        name,
+        default: "",
+        secret: true,
+    }
 }
 
 /// Every variable that is read, in the order of `.env.example`.
@@ -174,7 +182,9 @@ impl Settings {
     }
 
     /// Reads the variables given.
-    pub fn read(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+    pub fn read(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
         let values = Values::collect(variables)?;
         let data_dir = PathBuf::from(values.text("PORTCULLIS_DATA_DIR"));
         let (public_url, public_origin, https) = public_url(&values.text("PORTCULLIS_PUBLIC_URL"))?;
@@ -185,8 +195,15 @@ impl Settings {
                 None => sqlite_in(&data_dir)?,
             },
             database_connections: values.number("PORTCULLIS_DATABASE_CONNECTIONS", 1, 1000)?,
-            master_key: values.0.get("PORTCULLIS_MASTER_KEY").cloned().map(Secret::new),
-            bind: values.parse("PORTCULLIS_BIND", "an address and port such as 127.0.0.1:8080")?,
+            master_key: values
+                .0
+                .get("PORTCULLIS_MASTER_KEY")
+                .cloned()
+                .map(Secret::new),
+            bind: values.parse(
+                "PORTCULLIS_BIND",
+                "an address and port such as 127.0.0.1:8080",
+            )?,
             public_url,
             public_origin,
             https,
@@ -205,7 +222,12 @@ impl Settings {
             cache_ttl: values.seconds("PORTCULLIS_CACHE_TTL_SECS", 1, 3600)?,
             cache_capacity: values.number("PORTCULLIS_CACHE_CAPACITY", 100, 100_000_000)?,
             bcrypt_cost: values.number("PORTCULLIS_BCRYPT_COST", 10, 15)?,
-            bcrypt_threads: values.number_or("PORTCULLIS_BCRYPT_THREADS", 1, 64, (cores / 2).max(1))?,
+            bcrypt_threads: values.number_or(
+                "PORTCULLIS_BCRYPT_THREADS",
+                1,
+                64,
+                (cores / 2).max(1),
+            )?,
             bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
             log_format: match values.text("PORTCULLIS_LOG_FORMAT").as_str() {
@@ -224,7 +246,10 @@ impl Settings {
             ("PORTCULLIS_REMEMBERED_IDLE_SECS", settings.remembered),
         ] {
             if lifetimes.idle > lifetimes.absolute {
-                return Err(fault(name, "the idle timeout is longer than the absolute lifetime"));
+                return Err(fault(
+                    name,
+                    "the idle timeout is longer than the absolute lifetime",
+                ));
             }
         }
         Ok(settings)
@@ -232,7 +257,11 @@ impl Settings {
 
     /// The limits of a session.
     pub fn lifetimes(&self, remembered: bool) -> Lifetimes {
-        if remembered { self.remembered } else { self.session }
+        if remembered {
+            self.remembered
+        } else {
+            self.session
+        }
     }
 }
 
@@ -254,7 +283,11 @@ impl Values {
                     if value.is_empty() {
                         continue;
                     }
-                    let value = if from_file { read_file(&name, &value)? } else { value };
+                    let value = if from_file {
+                        read_file(&name, &value)?
+                    } else {
+                        value
+                    };
                     if values.insert(base.to_owned(), value).is_some() {
                         let problem = format!("`{base}` and `{base}_FILE` are both set");
                         return Err(fault(base, &problem));
@@ -270,13 +303,21 @@ impl Values {
     }
 
     fn text(&self, name: &str) -> String {
-        let default = || VARIABLES.iter().find(|v| v.name == name).map_or("", |v| v.default);
-        self.0.get(name).map_or_else(|| default().to_owned(), |value| value.trim().to_owned())
+        let default = || {
+            VARIABLES
+                .iter()
+                .find(|v| v.name == name)
+                .map_or("", |v| v.default)
+        };
+        self.0
+            .get(name)
+            .map_or_else(|| default().to_owned(), |value| value.trim().to_owned())
     }
 
     fn parse<T: FromStr>(&self, name: &str, expected: &str) -> Result<T, SettingsError> {
         let text = self.text(name);
-        text.parse().map_err(|_| fault(name, &format!("`{text}` is not {expected}")))
+        text.parse()
+            .map_err(|_| fault(name, &format!("`{text}` is not {expected}")))
     }
 
     fn number<T>(&self, name: &str, min: T, max: T) -> Result<T, SettingsError>
@@ -291,17 +332,31 @@ impl Values {
         Ok(number)
     }
 
-    fn number_or(&self, name: &str, min: usize, max: usize, otherwise: usize) -> Result<usize, SettingsError> {
-        if self.text(name).is_empty() { Ok(otherwise) } else { self.number(name, min, max) }
+    fn number_or(
+        &self,
+        name: &str,
+        min: usize,
+        max: usize,
+        otherwise: usize,
+    ) -> Result<usize, SettingsError> {
+        if self.text(name).is_empty() {
+            Ok(otherwise)
+        } else {
+            self.number(name, min, max)
+        }
     }
 
     fn seconds(&self, name: &str, min: u32, max: u32) -> Result<TimeDelta, SettingsError> {
-        self.number(name, min, max).map(|seconds| TimeDelta::seconds(i64::from(seconds)))
+        self.number(name, min, max)
+            .map(|seconds| TimeDelta::seconds(i64::from(seconds)))
     }
 }
 
 fn fault(name: &str, problem: &str) -> SettingsError {
-    SettingsError { name: name.to_owned(), problem: problem.to_owned() }
+    SettingsError {
+        name: name.to_owned(),
+        problem: problem.to_owned(),
+    }
 }
 
 fn read_file(name: &str, path: &str) -> Result<String, SettingsError> {
@@ -313,10 +368,16 @@ fn read_file(name: &str, path: &str) -> Result<String, SettingsError> {
 fn database_url(url: &str) -> Result<Secret, SettingsError> {
     let known = ["sqlite:", "postgres://", "postgresql://"];
     if !known.iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(fault("DATABASE_URL", "it must begin with sqlite: or postgres://"));
+        return Err(fault(
+            "DATABASE_URL",
+            "it must begin with sqlite: or postgres://",
+        ));
     }
     if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(fault("DATABASE_URL", "a database in memory would forget everybody at each start"));
+        return Err(fault(
+            "DATABASE_URL",
+            "a database in memory would forget everybody at each start",
+        ));
     }
     Ok(Secret::new(url.to_owned()))
 }
@@ -326,7 +387,12 @@ fn sqlite_in(data_dir: &Path) -> Result<Secret, SettingsError> {
     let path = path
         .to_str()
         .filter(|path| !path.contains(['?', '%', '#']))
-        .ok_or_else(|| fault("PORTCULLIS_DATA_DIR", "the path has characters that no database address can hold"))?;
+        .ok_or_else(|| {
+            fault(
+                "PORTCULLIS_DATA_DIR",
+                "the path has characters that no database address can hold",
+            )
+        })?;
     Ok(Secret::new(format!("sqlite://{path}")))
 }
 
@@ -344,7 +410,10 @@ fn public_url(text: &str) -> Result<(String, String, bool), SettingsError> {
         "https" => true,
         "http" if loopback => false,
         "http" => {
-            return Err(fault(NAME, "plain http is for loopback names only; use https"));
+            return Err(fault(
+                NAME,
+                "plain http is for loopback names only; use https",
+            ));
         }
         _ => return Err(fault(NAME, "it must begin with https://")),
     };
@@ -354,7 +423,10 @@ fn public_url(text: &str) -> Result<(String, String, bool), SettingsError> {
         && url.username().is_empty()
         && url.password().is_none();
     if !bare {
-        return Err(fault(NAME, "it must be scheme, host and port only, without a path"));
+        return Err(fault(
+            NAME,
+            "it must be scheme, host and port only, without a path",
+        ));
     }
     let origin = url.origin().ascii_serialization();
     Ok((origin.clone(), origin, https))
@@ -366,9 +438,12 @@ fn networks(text: &str) -> Result<Vec<IpNet>, SettingsError> {
         .filter(|part| !part.is_empty())
         .map(|part| {
             let address = part.parse::<std::net::IpAddr>().map(IpNet::from);
-            part.parse::<IpNet>()
-                .or(address)
-                .map_err(|_| fault(NAME, &format!("`{part}` is neither an address nor a network")))
+            part.parse::<IpNet>().or(address).map_err(|_| {
+                fault(
+                    NAME,
+                    &format!("`{part}` is neither an address nor a network"),
+                )
+            })
         })
         .collect()
 }
@@ -385,7 +460,10 @@ mod tests {
     #[test]
     fn without_any_variable_the_defaults_of_the_contract_hold() -> Result<(), SettingsError> {
         let settings = read(&[])?;
-        assert_eq!(settings.database_url.reveal(), "sqlite://data/portcullis.sqlite");
+        assert_eq!(
+            settings.database_url.reveal(),
+            "sqlite://data/portcullis.sqlite"
+        );
         assert_eq!(settings.bind.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.public_url, "http://localhost:8080");
         assert_eq!(settings.access_token.num_seconds(), 300);
@@ -423,9 +501,18 @@ mod tests {
         ];
         for (name, value) in cases {
             let error = read(&[(name, value)]).err();
-            assert_eq!(error.map(|e| e.name).as_deref(), Some(name), "{name}={value}");
+            assert_eq!(
+                error.map(|e| e.name).as_deref(),
+                Some(name),
+                "{name}={value}"
+            );
         }
-        for url in ["https://login.example.org", "http://127.0.0.1:9", "http://[::1]", "http://a.localhost"] {
+        for url in [
+            "https://login.example.org",
+            "http://127.0.0.1:9",
+            "http://[::1]",
+            "http://a.localhost",
+        ] {
             assert!(read(&[("PORTCULLIS_PUBLIC_URL", url)]).is_ok(), "{url}");
         }
     }

@@ -3,14 +3,14 @@
 //! Knows column names and types. Has no behaviour: rules live in `portcullis::rules`, queries in
 //! `portcullis::store`; how the tables came to be stands in the `migration` package.
 
-pub mod users;
 pub mod accounts;
-pub mod sessions;
-pub mod refresh_tokens;
-pub mod verification_tokens;
-pub mod user_roles;
-pub mod organizations;
-pub mod user_organizations;
 pub mod audit_events;
+pub mod organizations;
+pub mod refresh_tokens;
 pub mod sealed_keys;
+pub mod sessions;
 pub mod throttles;
+pub mod user_organizations;
+pub mod user_roles;
+pub mod users;
+pub mod verification_tokens;

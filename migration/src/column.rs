@@ -41,7 +41,10 @@ pub(crate) fn instant_null(name: &'static str) -> ColumnDef {
 }
 
 /// A foreign key that takes its rows along when the row it points to goes.
-pub(crate) fn cascade(from: (&'static str, &'static str), to: &'static str) -> ForeignKeyCreateStatement {
+pub(crate) fn cascade(
+    from: (&'static str, &'static str),
+    to: &'static str,
+) -> ForeignKeyCreateStatement {
     ForeignKey::create()
         .name(format!("fk_{}_{}", from.0, from.1))
         .from(from.0, from.1)
@@ -53,7 +56,9 @@ pub(crate) fn cascade(from: (&'static str, &'static str), to: &'static str) -> F
 /// An index over the columns, in this order.
 pub(crate) fn index(table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
     let mut index = Index::create();
-    index.name(format!("ix_{table}_{}", columns.join("_"))).table(table);
+    index
+        .name(format!("ix_{table}_{}", columns.join("_")))
+        .table(table);
     for column in columns {
         index.col(*column);
     }

@@ -3,8 +3,8 @@
 //! Knows SQL types, foreign keys and indexes. Knows no entity: a migration describes the tables as
 //! they were at its own time, whatever the entities say today.
 
-pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
 use sea_orm_migration::prelude::{MigrationTrait, async_trait};
+pub use sea_orm_migration::prelude::{MigratorTrait, SchemaManager};
 
 mod column;
 mod m20261121_1_users;

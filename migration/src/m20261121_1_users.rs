@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::column::{cascade, index, instant, instant_null, text, text_null, unique, uuid, uuid_key};
+use crate::column::{
+    cascade, index, instant, instant_null, text, text_null, unique, uuid, uuid_key,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -53,7 +55,9 @@ impl MigrationTrait for Migration {
                     .take(),
             )
             .await?;
-        manager.create_index(unique("organizations", &["slug"])).await?;
+        manager
+            .create_index(unique("organizations", &["slug"]))
+            .await?;
         manager
             .create_table(
                 Table::create()
@@ -101,7 +105,9 @@ impl MigrationTrait for Migration {
             "user_roles",
             "users",
         ] {
-            manager.drop_table(Table::drop().table(table).take()).await?;
+            manager
+                .drop_table(Table::drop().table(table).take())
+                .await?;
         }
         Ok(())
     }

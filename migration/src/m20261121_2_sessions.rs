@@ -3,7 +3,8 @@
 use sea_orm_migration::prelude::*;
 
 use crate::column::{
-    bytes, cascade, index, instant, instant_null, text, text_null, unique, uuid, uuid_key, uuid_null,
+    bytes, cascade, index, instant, instant_null, text, text_null, unique, uuid, uuid_key,
+    uuid_null,
 };
 
 #[derive(DeriveMigrationName)]
@@ -67,8 +68,12 @@ impl MigrationTrait for Migration {
         manager
             .create_index(index("sessions", &["user_id", "id"]))
             .await?;
-        manager.create_index(index("sessions", &["ip", "id"])).await?;
-        manager.create_index(index("sessions", &["ended_at"])).await?;
+        manager
+            .create_index(index("sessions", &["ip", "id"]))
+            .await?;
+        manager
+            .create_index(index("sessions", &["ended_at"]))
+            .await?;
         manager
             .create_index(index("sessions", &["organization_id"]))
             .await?;
@@ -118,7 +123,9 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in ["verification_tokens", "refresh_tokens", "sessions"] {
-            manager.drop_table(Table::drop().table(table).take()).await?;
+            manager
+                .drop_table(Table::drop().table(table).take())
+                .await?;
         }
         Ok(())
     }

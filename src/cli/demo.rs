@@ -38,6 +38,7 @@ pub(super) async fn reset() -> Result<(), Failure> {
         counted(emptied.organizations, "organisation"),
         counted(emptied.audit_events, "audit event"),
     ))?;
+    output::bound(&context)?;
     output::line(
         "The next `portcullis serve` prints a link to make the first administrator; \
          or make one now: portcullis user create --role admin --email …",

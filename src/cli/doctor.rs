@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::cli::migrate;
 use crate::cli::open::{self, Tables};
 use crate::cli::output::{self, counted, harmless};
-use crate::cli::migrate;
 use crate::clock::SystemClock;
 use crate::service::doctor::{Check, Outcome, check_host, check_tables, sqlite_file};
 use crate::settings::Settings;
@@ -26,7 +26,12 @@ impl<'a> From<&'a Check> for CheckRow<'a> {
             Outcome::Warning => "warning",
             Outcome::Problem => "problem",
         };
-        Self { name: check.name, outcome, finding: &check.finding, advice: check.advice.as_deref() }
+        Self {
+            name: check.name,
+            outcome,
+            finding: &check.finding,
+            advice: check.advice.as_deref(),
+        }
     }
 }
 
@@ -35,7 +40,8 @@ pub(super) async fn run(as_json: bool) -> Result<(), Failure> {
     let checks = match Settings::from_env() {
         Ok(settings) => examine(&settings).await,
         Err(error) => {
-            let advice = "correct it in the environment or in .env; .env.example says what it means";
+            let advice =
+                "correct it in the environment or in .env; .env.example says what it means";
             vec![Check::problem("settings", error.to_string(), advice)]
         }
     };
@@ -45,9 +51,15 @@ pub(super) async fn run(as_json: bool) -> Result<(), Failure> {
     } else {
         rows.iter().try_for_each(show)?;
     }
-    let problems = checks.iter().filter(|check| check.outcome == Outcome::Problem).count();
+    let problems = checks
+        .iter()
+        .filter(|check| check.outcome == Outcome::Problem)
+        .count();
     if problems > 0 {
-        return Err(Failure::said(format!("{} found", counted(problems as u64, "problem"))));
+        return Err(Failure::said(format!(
+            "{} found",
+            counted(problems as u64, "problem")
+        )));
     }
     Ok(())
 }
@@ -68,14 +80,22 @@ async fn check_database(settings: &Settings) -> Vec<Check> {
     let store = match open::store(settings, Tables::AsTheyAre).await {
         Ok(store) => store,
         Err(failure) => {
-            let advice = "see whether it runs, and whether DATABASE_URL names it and its user rightly";
+            let advice =
+                "see whether it runs, and whether DATABASE_URL names it and its user rightly";
             return vec![Check::problem(NAME, failure.to_string(), advice)];
         }
     };
-    let mut checks = vec![Check::ok(NAME, format!("{} answers", open::place(settings)))];
+    let mut checks = vec![Check::ok(
+        NAME,
+        format!("{} answers", open::place(settings)),
+    )];
     let migrations = match migrate::pending(&store).await {
         Ok(pending) => check_migrations(settings, &pending),
-        Err(failure) => Check::problem("migrations", failure.to_string(), "use the version that last served with it"),
+        Err(failure) => Check::problem(
+            "migrations",
+            failure.to_string(),
+            "use the version that last served with it",
+        ),
     };
     let current = migrations.outcome == Outcome::Ok;
     checks.push(migrations);
@@ -99,13 +119,22 @@ fn check_migrations(settings: &Settings, pending: &[String]) -> Check {
     }
     let finding = format!("pending: {}", pending.join(", "));
     if sqlite_file(settings).is_some() {
-        return Check::warning(NAME, finding, "the next start applies them; so does: portcullis migrate up");
+        return Check::warning(
+            NAME,
+            finding,
+            "the next start applies them; so does: portcullis migrate up",
+        );
     }
     Check::problem(NAME, finding, "portcullis migrate up")
 }
 
 fn show(row: &CheckRow) -> Result<(), Failure> {
-    output::line(format!("{:<8} {}: {}", row.outcome, row.name, harmless(row.finding)))?;
+    output::line(format!(
+        "{:<8} {}: {}",
+        row.outcome,
+        row.name,
+        harmless(row.finding)
+    ))?;
     match row.advice {
         Some(advice) => output::line(format!("         what to do: {}", harmless(advice))),
         None => Ok(()),

@@ -91,7 +91,9 @@ pub(super) fn consent(given: bool, question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::said(format!("{question} Nothing was done: say --yes")));
+        return Err(Failure::said(format!(
+            "{question} Nothing was done: say --yes"
+        )));
     }
     output::ask(format!("{question} Type yes to go on:"))?;
     let mut answer = String::new();
@@ -104,11 +106,14 @@ pub(super) fn consent(given: bool, question: &str) -> Result<(), Failure> {
 
 fn all_of_stdin(what: &str) -> Result<Zeroizing<String>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    let unreadable = |error| Failure::said(format!("cannot read {what} from standard input: {error}"));
+    let unreadable =
+        |error| Failure::said(format!("cannot read {what} from standard input: {error}"));
     let mut stdin = std::io::stdin().lock().take(MAX_INPUT_BYTES + 1);
     stdin.read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(Failure::said(format!("{what} on standard input is longer than {MAX_INPUT_BYTES} bytes")));
+        return Err(Failure::said(format!(
+            "{what} on standard input is longer than {MAX_INPUT_BYTES} bytes"
+        )));
     }
     std::str::from_utf8(&bytes)
         .map(|text| Zeroizing::new(text.to_owned()))

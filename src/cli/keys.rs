@@ -32,7 +32,10 @@ impl KeyRow {
     fn new(context: &Context, key: SealedKey) -> Self {
         let verifies = || {
             let life = context.settings.access_token;
-            context.keys().verifying(&key.id, life, context.now()).is_some()
+            context
+                .keys()
+                .verifying(&key.id, life, context.now())
+                .is_some()
         };
         let state = match (key.purpose, key.retired_at) {
             (KeyPurpose::Signing, None) => "signs",
@@ -70,7 +73,10 @@ pub(super) async fn run(command: KeysCommand) -> Result<(), Failure> {
     match command {
         KeysCommand::List(AsJson { json }) => {
             let keys = context.store.keys().await?;
-            let rows: Vec<KeyRow> = keys.into_iter().map(|key| KeyRow::new(&context, key)).collect();
+            let rows: Vec<KeyRow> = keys
+                .into_iter()
+                .map(|key| KeyRow::new(&context, key))
+                .collect();
             output::list(&rows, json, "There are no keys.")
         }
         KeysCommand::Rotate => {

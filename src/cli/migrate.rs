@@ -56,13 +56,19 @@ pub(super) async fn run(command: MigrateCommand) -> Result<(), Failure> {
     match command {
         MigrateCommand::Up => {
             let applied = up(&settings, &store).await?;
-            told(&applied, "applied", "Nothing to do: every migration is applied.")
+            told(
+                &applied,
+                "applied",
+                "Nothing to do: every migration is applied.",
+            )
         }
         MigrateCommand::Down { steps } => {
             let undone = down(&settings, &store, steps).await?;
             told(&undone, "undone", "Nothing to do: no migration is applied.")?;
             if sqlite_file(&settings).is_some() && !undone.is_empty() {
-                output::remark("The next command that needs the tables applies them again, as every start does.")?;
+                output::remark(
+                    "The next command that needs the tables applies them again, as every start does.",
+                )?;
             }
             Ok(())
         }
@@ -71,8 +77,12 @@ pub(super) async fn run(command: MigrateCommand) -> Result<(), Failure> {
         }
         MigrateCommand::Fresh(_) => {
             let _lock = lock(&settings);
-            Migrator::fresh(store.schema_connection()).await.map_err(cannot)?;
-            output::line("Every table was dropped and ours were made anew. Restart the servers that use this database.")
+            Migrator::fresh(store.schema_connection())
+                .await
+                .map_err(cannot)?;
+            output::line(
+                "Every table was dropped and ours were made anew. Restart the servers that use this database.",
+            )
         }
     }
 }
@@ -85,7 +95,11 @@ pub(super) fn count() -> usize {
 /// The migrations that are not applied yet, in their order. Changes nothing.
 pub(super) async fn pending(store: &Store) -> Result<Vec<String>, Failure> {
     let states = states(store).await?;
-    Ok(states.into_iter().filter(|row| !row.applied).map(|row| row.name).collect())
+    Ok(states
+        .into_iter()
+        .filter(|row| !row.applied)
+        .map(|row| row.name)
+        .collect())
 }
 
 /// Applies every migration that is pending. Returns their names.
@@ -112,7 +126,9 @@ pub(super) async fn up(settings: &Settings, store: &Store) -> Result<Vec<String>
 async fn down(settings: &Settings, store: &Store, steps: u32) -> Result<Vec<String>, Failure> {
     let _lock = lock(settings);
     let before = pending(store).await?;
-    Migrator::down(store.schema_connection(), Some(steps)).await.map_err(cannot)?;
+    Migrator::down(store.schema_connection(), Some(steps))
+        .await
+        .map_err(cannot)?;
     let mut undone = pending(store).await?;
     undone.retain(|name| !before.contains(name));
     undone.reverse();
@@ -137,7 +153,9 @@ async fn states(store: &Store) -> Result<Vec<MigrationRow>, Failure> {
 /// others wait. Held until it is dropped; where the file system has no such lock, nobody waits.
 fn lock(settings: &Settings) -> Option<File> {
     let path = sqlite_file(settings)?;
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty());
     let directory = File::open(directory.unwrap_or(Path::new("."))).ok()?;
     directory.lock().ok()?;
     Some(directory)
@@ -147,13 +165,17 @@ fn told(names: &[String], done: &str, nothing: &str) -> Result<(), Failure> {
     if names.is_empty() {
         return output::line(nothing);
     }
-    names.iter().try_for_each(|name| output::line(format!("{done} {name}")))
+    names
+        .iter()
+        .try_for_each(|name| output::line(format!("{done} {name}")))
 }
 
 fn cannot(error: impl std::fmt::Display) -> Failure {
     let error = error.to_string();
     if error.contains("its file is missing") {
-        return Failure::said(format!("the tables were made by a newer version; use that one ({error})"));
+        return Failure::said(format!(
+            "the tables were made by a newer version; use that one ({error})"
+        ));
     }
     Failure::said(format!("the migrations cannot be read or run: {error}"))
 }

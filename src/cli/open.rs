@@ -24,7 +24,9 @@ pub(super) enum Tables {
 
 /// Opens the database.
 pub(super) async fn store(settings: &Settings, tables: Tables) -> Result<Store, Failure> {
-    let store = Store::open(settings).await.map_err(|error| cannot_open(settings, &error))?;
+    let store = Store::open(settings)
+        .await
+        .map_err(|error| cannot_open(settings, &error))?;
     match tables {
         Tables::AsTheyAre => return Ok(store),
         Tables::Ready => {}
@@ -42,7 +44,10 @@ pub(super) async fn store(settings: &Settings, tables: Tables) -> Result<Store, 
     } else {
         format!("migrations are pending ({})", pending.join(", "))
     };
-    Err(Failure::said(format!("{}: {state}; run: portcullis migrate up", place(settings))))
+    Err(Failure::said(format!(
+        "{}: {state}; run: portcullis migrate up",
+        place(settings)
+    )))
 }
 
 /// Reads the settings and opens database and keys, for a command that acts.
@@ -60,8 +65,16 @@ pub(super) fn place(settings: &Settings) -> String {
     let Ok(url) = Url::parse(settings.database_url.reveal()) else {
         return "the database of DATABASE_URL".to_owned();
     };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}{}",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path()
+    )
 }
 
 fn cannot_open(settings: &Settings, error: &StoreError) -> Failure {

@@ -10,6 +10,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
+use crate::service::Context;
 
 /// One row of a list: an object in JSON, some of its values in a table.
 pub(super) trait Row: Serialize {
@@ -30,6 +31,14 @@ pub(super) fn remark(text: impl Display) -> Result<(), Failure> {
     forgiving(writeln!(std::io::stderr().lock(), "{text}"))
 }
 
+/// Says when servers beside this command will know of what it did.
+pub(super) fn bound(context: &Context) -> Result<(), Failure> {
+    let bound = span(context.settings.cache_ttl);
+    remark(format!(
+        "A server that is running acts on this within {bound}."
+    ))
+}
+
 /// Writes a question, leaving the line open.
 pub(super) fn ask(text: impl Display) -> Result<(), Failure> {
     let mut stderr = std::io::stderr().lock();
@@ -44,14 +53,20 @@ pub(super) fn list<R: Row>(rows: &[R], as_json: bool, none: &str) -> Result<(), 
     if rows.is_empty() {
         return line(none);
     }
-    let headings = R::HEADINGS.iter().map(|heading| (*heading).to_owned()).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(headings).chain(rows.iter().map(Row::cells)).collect();
+    let headings = R::HEADINGS
+        .iter()
+        .map(|heading| (*heading).to_owned())
+        .collect();
+    let lines: Vec<Vec<String>> = std::iter::once(headings)
+        .chain(rows.iter().map(Row::cells))
+        .collect();
     line(aligned(&lines))
 }
 
 /// Writes one value as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::said(error.to_string()))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Failure::said(error.to_string()))?;
     line(text)
 }
 
@@ -83,7 +98,11 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    if causes.is_empty() { told } else { format!("{told} ({})", causes.join(": ")) }
+    if causes.is_empty() {
+        told
+    } else {
+        format!("{told} ({})", causes.join(": "))
+    }
 }
 
 /// An instant, to the second.
@@ -123,7 +142,13 @@ pub(super) fn counted(count: u64, thing: &str) -> String {
 pub(super) fn harmless(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     text.chars()
-        .map(|c| if c.is_control() || turns(c) { '\u{FFFD}' } else { c })
+        .map(|c| {
+            if c.is_control() || turns(c) {
+                '\u{FFFD}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 
@@ -135,7 +160,10 @@ fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|cells| cells.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        cells
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let written: Vec<String> = lines

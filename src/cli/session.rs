@@ -83,16 +83,31 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
         SessionCommand::End { session } => end_one(&context, session).await,
         SessionCommand::EndUser { user } => {
             let user = user.find(&context).await?;
-            let ended = end(&context, Which::User(user.id), EndReason::EndedByAdmin, Origin::HOST).await?;
-            output::line(format!("Ended {} of {}.", counted(ended, "session"), user.email))
+            let ended = end(
+                &context,
+                Which::User(user.id),
+                EndReason::EndedByAdmin,
+                Origin::HOST,
+            )
+            .await?;
+            output::line(format!(
+                "Ended {} of {}.",
+                counted(ended, "session"),
+                user.email
+            ))?;
+            output::bound(&context)
         }
         SessionCommand::EndAll(_) => {
             let ended = end_everyone(&context, None, Origin::HOST).await?;
-            output::line(format!("Ended {}.", counted(ended, "session")))
+            output::line(format!("Ended {}.", counted(ended, "session")))?;
+            output::bound(&context)
         }
         SessionCommand::Cleanup => {
             let cleaned = cleanup(&context, Origin::HOST).await?;
-            output::line(format!("Wrote down that {} ended by a limit.", counted(cleaned, "session")))
+            output::line(format!(
+                "Wrote down that {} ended by a limit.",
+                counted(cleaned, "session")
+            ))
         }
         SessionCommand::Stats(AsJson { json }) => {
             let statistics = context.store.statistics(context.now()).await?;
@@ -106,9 +121,16 @@ async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {
         Some(user) => Some(user.find(context).await?.id),
         None => None,
     };
-    let search = SessionSearch { user_id, status: args.status.into(), text: String::new() };
+    let search = SessionSearch {
+        user_id,
+        status: args.status.into(),
+        text: String::new(),
+    };
     let limit = u64::from(args.limit);
-    let found = context.store.search_sessions(&search, None, limit, context.now()).await?;
+    let found = context
+        .store
+        .search_sessions(&search, None, limit, context.now())
+        .await?;
     let more = found.next_cursor.is_some();
     let rows: Vec<SessionRow> = found
         .rows
@@ -123,18 +145,34 @@ async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {
 }
 
 async fn end_one(context: &Context, session_id: SessionId) -> Result<(), Failure> {
-    let ended = end(context, Which::One(session_id), EndReason::EndedByAdmin, Origin::HOST).await?;
+    let ended = end(
+        context,
+        Which::One(session_id),
+        EndReason::EndedByAdmin,
+        Origin::HOST,
+    )
+    .await?;
     if ended > 0 {
-        return output::line(format!("Ended session {session_id}."));
+        output::line(format!("Ended session {session_id}."))?;
+        return output::bound(context);
     }
-    let record = context.store.find_session(session_id, context.now()).await?;
-    let record = record.ok_or_else(|| Failure::said(format!("there is no session {session_id}")))?;
+    let record = context
+        .store
+        .find_session(session_id, context.now())
+        .await?;
+    let record =
+        record.ok_or_else(|| Failure::said(format!("there is no session {session_id}")))?;
     match record.ended {
         Some(ended) => {
             let at = instant(ended.at);
-            output::line(format!("Session {session_id} had ended already, at {at}: {}.", ended.reason))
+            output::line(format!(
+                "Session {session_id} had ended already, at {at}: {}.",
+                ended.reason
+            ))
         }
-        None => Err(Failure::said(format!("session {session_id} was not ended; try again"))),
+        None => Err(Failure::said(format!(
+            "session {session_id} was not ended; try again"
+        ))),
     }
 }
 

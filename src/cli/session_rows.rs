@@ -56,8 +56,17 @@ impl SessionRow {
 }
 
 impl Row for SessionRow {
-    const HEADINGS: &'static [&'static str] =
-        &["SESSION", "E-MAIL", "SIGNED IN", "LAST SEEN", "ENDS OR ENDED", "REASON", "ADDRESS", "BROWSER", "SYSTEM"];
+    const HEADINGS: &'static [&'static str] = &[
+        "SESSION",
+        "E-MAIL",
+        "SIGNED IN",
+        "LAST SEEN",
+        "ENDS OR ENDED",
+        "REASON",
+        "ADDRESS",
+        "BROWSER",
+        "SYSTEM",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![

@@ -8,7 +8,9 @@ use super::output::{counted, harmless, instant_from, span};
 use super::{Cli, Command};
 
 fn refused(line: &str) -> Option<ErrorKind> {
-    Cli::try_parse_from(line.split(' ')).err().map(|error| error.kind())
+    Cli::try_parse_from(line.split(' '))
+        .err()
+        .map(|error| error.kind())
 }
 
 #[test]
@@ -93,7 +95,13 @@ fn senseless_values_are_refused() {
         "migrate down --steps 0",
     ] {
         let kind = refused(&format!("portcullis {line}"));
-        assert!(matches!(kind, Some(ErrorKind::InvalidValue | ErrorKind::ValueValidation)), "{line}: {kind:?}");
+        assert!(
+            matches!(
+                kind,
+                Some(ErrorKind::InvalidValue | ErrorKind::ValueValidation)
+            ),
+            "{line}: {kind:?}"
+        );
     }
 }
 
@@ -114,12 +122,18 @@ fn lengths_of_time_are_told_in_the_largest_unit_that_tells_enough() {
     let now = DateTime::UNIX_EPOCH;
     let ahead = instant_from(now + TimeDelta::seconds(5), now);
     assert_eq!(ahead, "1970-01-01T00:00:05Z (in 5 seconds)");
-    assert_eq!(instant_from(now, now), "1970-01-01T00:00:00Z (0 seconds ago)");
+    assert_eq!(
+        instant_from(now, now),
+        "1970-01-01T00:00:00Z (0 seconds ago)"
+    );
     assert_eq!(counted(2, "session"), "2 sessions");
 }
 
 #[test]
 fn words_of_others_cannot_command_the_terminal() {
-    assert_eq!(harmless("Ada\u{1b}[2J\n\u{202E}x"), "Ada\u{FFFD}[2J\u{FFFD}\u{FFFD}x");
+    assert_eq!(
+        harmless("Ada\u{1b}[2J\n\u{202E}x"),
+        "Ada\u{FFFD}[2J\u{FFFD}\u{FFFD}x"
+    );
     assert_eq!(harmless("Zoë 😀"), "Zoë 😀");
 }

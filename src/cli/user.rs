@@ -10,11 +10,12 @@ use crate::cli::{AsJson, open};
 use crate::rules::audit::Origin;
 use crate::rules::record::UserRecord;
 use crate::service::Context;
+use crate::service::change_password::set_password;
 use crate::service::invitation::{Invitation, invite};
 use crate::service::users::{
-    NewUser, UserPatch, create_user, create_user_with_password, delete_user, grant_role, revoke_role, update_user,
+    NewUser, UserPatch, create_user, create_user_with_password, delete_user, grant_role,
+    revoke_role, update_user,
 };
-use crate::service::change_password::set_password;
 
 /// Users asked for at once.
 const PAGE: u64 = 500;
@@ -114,34 +115,51 @@ pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
             let user = user.find(&context).await?;
             set_enabled(&context, &user, false).await?;
             let ended = counted(user.live_sessions, "session");
-            output::line(format!("Disabled {}; {ended} ended.", user.email))
+            output::line(format!("Disabled {}; {ended} ended.", user.email))?;
+            output::bound(&context)
         }
         UserCommand::Enable { user } => {
             let user = user.find(&context).await?;
             set_enabled(&context, &user, true).await?;
-            output::line(format!("Enabled {}. Sessions that have ended stay ended.", user.email))
+            output::line(format!(
+                "Enabled {}. Sessions that have ended stay ended.",
+                user.email
+            ))
         }
         UserCommand::Delete { user, yes } => {
             let user = user.find(&context).await?;
             let sessions = counted(user.live_sessions, "live session");
-            input::consent(yes, &format!("This deletes {} with {sessions}.", user.email))?;
+            input::consent(
+                yes,
+                &format!("This deletes {} with {sessions}.", user.email),
+            )?;
             delete_user(&context, user.id, Origin::HOST).await?;
-            output::line(format!("Deleted {}; {sessions} ended.", user.email))
+            output::line(format!("Deleted {}; {sessions} ended.", user.email))?;
+            output::bound(&context)
         }
         UserCommand::Grant { user, role } => {
             let user = user.find(&context).await?;
             grant_role(&context, user.id, &role, Origin::HOST).await?;
-            output::line(format!("{} has the role {role}.", user.email))
+            output::line(format!("{} has the role {role}.", user.email))?;
+            output::bound(&context)
         }
         UserCommand::RevokeRole { user, role } => {
             let user = user.find(&context).await?;
             revoke_role(&context, user.id, &role, Origin::HOST).await?;
-            output::line(format!("{} has no longer the role {role}.", user.email))
+            output::line(format!("{} no longer has the role {role}.", user.email))?;
+            output::bound(&context)
         }
-        UserCommand::SetPassword { user, password_stdin: _ } => {
+        UserCommand::SetPassword {
+            user,
+            password_stdin: _,
+        } => {
             let user = user.find(&context).await?;
             set_password(&context, user.id, &input::password()?, Origin::HOST).await?;
-            output::line(format!("Set the password of {}; all their sessions ended.", user.email))
+            output::line(format!(
+                "Set the password of {}; all their sessions ended.",
+                user.email
+            ))?;
+            output::bound(&context)
         }
         UserCommand::Invite { user } => {
             let user = user.find(&context).await?;
@@ -151,7 +169,11 @@ pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
 }
 
 async fn create(context: &Context, args: CreateArgs) -> Result<(), Failure> {
-    let new = NewUser { email: args.email, name: args.name, roles: args.roles };
+    let new = NewUser {
+        email: args.email,
+        name: args.name,
+        roles: args.roles,
+    };
     if args.password_stdin {
         let password = input::password()?;
         let user = create_user_with_password(context, new, &password, Origin::HOST).await?;
@@ -166,7 +188,10 @@ async fn list(context: &Context, search: &str, as_json: AsJson) -> Result<(), Fa
     let mut rows = Vec::new();
     let mut cursor = None;
     loop {
-        let page = context.store.search_users(search, cursor, PAGE, context.now()).await?;
+        let page = context
+            .store
+            .search_users(search, cursor, PAGE, context.now())
+            .await?;
         rows.extend(page.rows.into_iter().map(UserRow::from));
         cursor = page.next_cursor;
         if cursor.is_none() {
@@ -177,7 +202,10 @@ async fn list(context: &Context, search: &str, as_json: AsJson) -> Result<(), Fa
 }
 
 async fn set_enabled(context: &Context, user: &UserRecord, enabled: bool) -> Result<(), Failure> {
-    let patch = UserPatch { enabled: Some(enabled), ..UserPatch::default() };
+    let patch = UserPatch {
+        enabled: Some(enabled),
+        ..UserPatch::default()
+    };
     update_user(context, user.id, patch, Origin::HOST).await?;
     Ok(())
 }

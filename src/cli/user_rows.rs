@@ -33,7 +33,11 @@ impl From<UserRecord> for UserRow {
             email: user.email,
             name: user.name,
             roles: user.roles.iter().map(ToString::to_string).collect(),
-            organizations: user.organizations.into_iter().map(|organization| organization.slug).collect(),
+            organizations: user
+                .organizations
+                .into_iter()
+                .map(|organization| organization.slug)
+                .collect(),
             enabled: user.disabled_at.is_none(),
             disabled_at: user.disabled_at,
             has_password: user.has_password,
@@ -55,7 +59,8 @@ impl UserRow {
 }
 
 impl Row for UserRow {
-    const HEADINGS: &'static [&'static str] = &["E-MAIL", "NAME", "ROLES", "STATE", "SESSIONS", "MADE", "ID"];
+    const HEADINGS: &'static [&'static str] =
+        &["E-MAIL", "NAME", "ROLES", "STATE", "SESSIONS", "MADE", "ID"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -71,7 +76,11 @@ impl Row for UserRow {
 }
 
 /// Writes everything about one user.
-pub(super) async fn show(context: &Context, user: UserRecord, as_json: bool) -> Result<(), Failure> {
+pub(super) async fn show(
+    context: &Context,
+    user: UserRecord,
+    as_json: bool,
+) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Shown {
         #[serde(flatten)]
@@ -79,12 +88,18 @@ pub(super) async fn show(context: &Context, user: UserRecord, as_json: bool) -> 
         sessions: Vec<SessionRow>,
     }
 
-    let live = context.store.live_sessions_of(user.id, context.now()).await?;
+    let live = context
+        .store
+        .live_sessions_of(user.id, context.now())
+        .await?;
     let sessions = live
         .into_iter()
         .map(|session| SessionRow::new(session, &user.email))
         .collect();
-    let Shown { user, sessions } = Shown { user: UserRow::from(user), sessions };
+    let Shown { user, sessions } = Shown {
+        user: UserRow::from(user),
+        sessions,
+    };
     if as_json {
         return output::json(&Shown { user, sessions });
     }

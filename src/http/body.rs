@@ -18,13 +18,20 @@ const MAX_BYTES: usize = 32 * 1024;
 const FORM_TOKEN: &str = "csrf_token";
 
 /// A form's hidden text and its fields.
-pub async fn form<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<(String, T), Problem> {
+pub async fn form<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(String, T), Problem> {
     must_be(request, "application/x-www-form-urlencoded")?;
     let bytes = read(request, payload).await?;
     let malformed = |error: serde_urlencoded::de::Error| {
-        Problem::new(Code::InvalidRequest, format!("The form cannot be read: {error}."))
+        Problem::new(
+            Code::InvalidRequest,
+            format!("The form cannot be read: {error}."),
+        )
     };
-    let pairs: Vec<(String, Zeroizing<String>)> = serde_urlencoded::from_bytes(&bytes).map_err(malformed)?;
+    let pairs: Vec<(String, Zeroizing<String>)> =
+        serde_urlencoded::from_bytes(&bytes).map_err(malformed)?;
     let mut token = String::new();
     let mut fields = Vec::with_capacity(pairs.len());
     for (name, value) in &pairs {
@@ -35,21 +42,35 @@ pub async fn form<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) 
         }
     }
     let fields = Zeroizing::new(serde_urlencoded::to_string(fields).unwrap_or_default());
-    Ok((token, serde_urlencoded::from_str(&fields).map_err(malformed)?))
+    Ok((
+        token,
+        serde_urlencoded::from_str(&fields).map_err(malformed)?,
+    ))
 }
 
 /// A JSON document.
-pub async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload) -> Result<T, Problem> {
+pub async fn json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<T, Problem> {
     must_be(request, "application/json")?;
     let bytes = read(request, payload).await?;
-    strict_json::from_slice(&bytes)
-        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The JSON cannot be read: {error}.")))
+    strict_json::from_slice(&bytes).map_err(|error| {
+        Problem::new(
+            Code::InvalidRequest,
+            format!("The JSON cannot be read: {error}."),
+        )
+    })
 }
 
 /// The parameters behind the `?`.
 pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Problem> {
-    serde_urlencoded::from_str(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, format!("The query cannot be read: {error}.")))
+    serde_urlencoded::from_str(request.query_string()).map_err(|error| {
+        Problem::new(
+            Code::InvalidRequest,
+            format!("The query cannot be read: {error}."),
+        )
+    })
 }
 
 fn must_be(request: &HttpRequest, expected: &'static str) -> Result<(), Problem> {
@@ -58,12 +79,18 @@ fn must_be(request: &HttpRequest, expected: &'static str) -> Result<(), Problem>
     if essence.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, format!("The body must be {expected}.")))
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        format!("The body must be {expected}."),
+    ))
 }
 
 async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let too_large = || {
-        Problem::new(Code::TooLarge, format!("At most {MAX_BYTES} bytes are read here."))
+        Problem::new(
+            Code::TooLarge,
+            format!("At most {MAX_BYTES} bytes are read here."),
+        )
     };
     let announced = header_text(request.headers(), CONTENT_LENGTH)
         .and_then(|length| length.parse::<usize>().ok())

@@ -1,8 +1,8 @@
 //! The two cookies: the access token, and the refresh token that renews it. Before sign-in the
 //! first holds a random text instead, to which the forms of that browser are bound.
 
-use actix_web::HttpRequest;
 use actix_web::HttpMessage;
+use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{COOKIE, HeaderValue};
@@ -30,12 +30,20 @@ pub struct SetCookies(Vec<HeaderValue>);
 impl Cookies {
     /// Name of the cookie with the access token.
     pub fn access_name(self) -> &'static str {
-        if self.https { "__Host-portcullis" } else { "portcullis" }
+        if self.https {
+            "__Host-portcullis"
+        } else {
+            "portcullis"
+        }
     }
 
     /// Name of the cookie with the refresh token.
     pub fn refresh_name(self) -> &'static str {
-        if self.https { "__Host-portcullis_refresh" } else { "portcullis_refresh" }
+        if self.https {
+            "__Host-portcullis_refresh"
+        } else {
+            "portcullis_refresh"
+        }
     }
 
     /// The access token in the cookies.
@@ -68,8 +76,18 @@ impl Cookies {
         let until = facts.remembered.then(|| facts.expires_at - now);
         let max_age = until.map(|delta| Duration::seconds(delta.num_seconds()));
         let tokens = &signed_in.tokens;
-        self.set(request, self.access_name(), tokens.access.text.reveal(), max_age);
-        self.set(request, self.refresh_name(), tokens.refresh.reveal(), max_age);
+        self.set(
+            request,
+            self.access_name(),
+            tokens.access.text.reveal(),
+            max_age,
+        );
+        self.set(
+            request,
+            self.refresh_name(),
+            tokens.refresh.reveal(),
+            max_age,
+        );
     }
 
     /// Takes both cookies away, if the browser has them.
@@ -97,7 +115,9 @@ impl Cookies {
             let mut gathered = extensions.remove::<SetCookies>().unwrap_or_default();
             // One header a name (RFC 6265 §4.1.1): the last word counts.
             let prefix = format!("{name}=");
-            gathered.0.retain(|earlier| !earlier.as_bytes().starts_with(prefix.as_bytes()));
+            gathered
+                .0
+                .retain(|earlier| !earlier.as_bytes().starts_with(prefix.as_bytes()));
             gathered.0.push(header);
             extensions.insert(gathered);
         }
@@ -117,7 +137,9 @@ fn find<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
     for header in request.headers().get_all(COOKIE) {
         let Ok(text) = header.to_str() else { continue };
         for pair in text.split(';') {
-            let Some((key, value)) = pair.trim_start().split_once('=') else { continue };
+            let Some((key, value)) = pair.trim_start().split_once('=') else {
+                continue;
+            };
             if key == name {
                 if found.is_some() {
                     return None;
@@ -149,7 +171,9 @@ mod tests {
             ("__Host-portcullis=pre.abc", None),
         ];
         for (header, expected) in cases {
-            let request = TestRequest::default().insert_header(("cookie", header)).to_http_request();
+            let request = TestRequest::default()
+                .insert_header(("cookie", header))
+                .to_http_request();
             assert_eq!(cookies.access_token(&request), expected, "{header}");
         }
     }
@@ -164,7 +188,14 @@ mod tests {
         assert_eq!(headers.len(), 2);
         for header in headers {
             let text = header.to_str().unwrap_or_default().to_owned();
-            for part in ["__Host-", "HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=0"] {
+            for part in [
+                "__Host-",
+                "HttpOnly",
+                "Secure",
+                "SameSite=Lax",
+                "Path=/",
+                "Max-Age=0",
+            ] {
                 assert!(text.contains(part), "{text} lacks {part}");
             }
             assert!(!text.contains("Domain"));

@@ -11,9 +11,9 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -51,7 +51,10 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner, numbers: RequestNumbers::new() }))
+        ready(Ok(EdgeService {
+            inner,
+            numbers: RequestNumbers::new(),
+        }))
     }
 }
 
@@ -176,13 +179,21 @@ pub fn page_of(request: &HttpRequest) -> String {
             .map_or_else(|| "/account".to_owned(), |path| path.as_str().to_owned());
     }
     let path = request.path();
-    let acts = ["/end", "/end-others", "/disable", "/enable", "/end-sessions", "/invitation"];
+    let acts = [
+        "/end",
+        "/end-others",
+        "/disable",
+        "/enable",
+        "/end-sessions",
+        "/invitation",
+    ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
         // A single session has no page of its own; it stands in a list.
-        Some(parent) if path.ends_with("/end") => {
-            parent.rsplit_once('/').map_or(parent, |(list, _)| list).to_owned()
-        }
+        Some(parent) if path.ends_with("/end") => parent
+            .rsplit_once('/')
+            .map_or(parent, |(list, _)| list)
+            .to_owned(),
         Some(parent) => parent.to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
         None if path == "/sign-out" => "/account".to_owned(),
@@ -202,7 +213,11 @@ const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts on every answer what every answer carries, and writes the log line.
-fn seal(mut response: ServiceResponse<BoxBody>, request_id: u64, began: Instant) -> ServiceResponse<BoxBody> {
+fn seal(
+    mut response: ServiceResponse<BoxBody>,
+    request_id: u64,
+    began: Instant,
+) -> ServiceResponse<BoxBody> {
     let cookies = cookies::take(response.request());
     let https = State::of(response.request()).cookies.https;
     let html = response
@@ -216,7 +231,10 @@ fn seal(mut response: ServiceResponse<BoxBody>, request_id: u64, began: Instant)
     if html {
         headers.insert(COOP, HeaderValue::from_static("same-origin"));
     }
-    headers.insert(CONTENT_SECURITY_POLICY, if html { HTML_POLICY } else { DATA_POLICY });
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        if html { HTML_POLICY } else { DATA_POLICY },
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     headers.insert(CORP, HeaderValue::from_static("same-origin"));
@@ -239,13 +257,18 @@ fn write_request_id(headers: &mut HeaderMap, request_id: u64) {
 
 fn log(response: &ServiceResponse<BoxBody>, request_id: u64, began: Instant) {
     let request = response.request();
-    let pattern = request.app_data::<Pattern>().map_or("(none)", |pattern| pattern.0);
+    let pattern = request
+        .app_data::<Pattern>()
+        .map_or("(none)", |pattern| pattern.0);
     let millis = began.elapsed().as_secs_f64() * 1000.0;
     let method = request.method().as_str();
     let status = response.status().as_u16();
     let extensions = request.extensions();
     match extensions.get::<Identity>() {
-        Some(Identity { session_id, user_id }) => tracing::info!(
+        Some(Identity {
+            session_id,
+            user_id,
+        }) => tracing::info!(
             target: "portcullis::request",
             method, path = pattern, status, millis, %session_id, %user_id,
             request_id = format_args!("{request_id:016x}"),
@@ -267,7 +290,9 @@ struct RequestNumbers {
 impl RequestNumbers {
     fn new() -> Self {
         let start = crate::entropy::random_bytes::<8>().map_or(0, u64::from_le_bytes);
-        Self { next: AtomicU64::new(start) }
+        Self {
+            next: AtomicU64::new(start),
+        }
     }
 
     fn next(&self) -> u64 {

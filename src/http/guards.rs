@@ -263,7 +263,10 @@ async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
         Authentication::Refused(refusal) => return Err(refusal.into()),
     };
     let facts = &principal.facts;
-    request.extensions_mut().insert(Identity { session_id: facts.session_id, user_id: facts.user_id });
+    request.extensions_mut().insert(Identity {
+        session_id: facts.session_id,
+        user_id: facts.user_id,
+    });
     request.extensions_mut().insert(principal.clone());
     Ok(principal)
 }
@@ -282,8 +285,12 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
     let visitor = state.visitor(request);
     match refresh(&state.context, &token, &visitor).await {
         Ok(signed_in) => {
-            state.cookies.set_session(request, &signed_in, state.context.now());
-            Ok(Principal { facts: signed_in.facts })
+            state
+                .cookies
+                .set_session(request, &signed_in, state.context.now());
+            Ok(Principal {
+                facts: signed_in.facts,
+            })
         }
         // Nobody issued it: as if there were none.
         Err(Error::Refused(Refusal::Token(Fault::Malformed))) => Err(Problem::no_credential()),
@@ -308,10 +315,12 @@ fn bearer(request: &HttpRequest) -> Result<Option<&str>, Problem> {
 
 /// Is an answer on this path read by a program?
 pub fn is_api(path: &str) -> bool {
-    ["/api", "/oauth", "/.well-known", "/health"].iter().any(|prefix| {
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    ["/api", "/oauth", "/.well-known", "/health"]
+        .iter()
+        .any(|prefix| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
 fn is_safe(request: &HttpRequest) -> bool {
@@ -322,11 +331,18 @@ fn claimed_origin(request: &HttpRequest) -> Evidence {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let headers = request.headers();
     let own = &State::of(request).context.settings.public_origin;
-    evidence(header_text(headers, SEC_FETCH_SITE), header_text(headers, ORIGIN), own)
+    evidence(
+        header_text(headers, SEC_FETCH_SITE),
+        header_text(headers, ORIGIN),
+        own,
+    )
 }
 
 fn cross_site(request: &HttpRequest) -> Problem {
-    tracing::warn!(path = request.match_pattern(), "refused: not from our own page");
+    tracing::warn!(
+        path = request.match_pattern(),
+        "refused: not from our own page"
+    );
     Problem::new(
         Code::CrossSite,
         "This request did not come from a current page of ours. Load the page again and repeat what you did.",
@@ -339,7 +355,10 @@ fn must_be_admin(request: &HttpRequest, principal: &Principal) -> Result<(), Pro
     }
     let user_id = principal.facts.user_id;
     tracing::warn!(%user_id, path = request.match_pattern(), "refused: not an administrator");
-    Err(Problem::new(Code::Forbidden, "Only administrators may do this."))
+    Err(Problem::new(
+        Code::Forbidden,
+        "Only administrators may do this.",
+    ))
 }
 
 fn must_be_fresh(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {

@@ -166,19 +166,22 @@ impl Problem {
 
     /// The `WWW-Authenticate` header that goes with it (RFC 6750 §3, RFC 9470 §3).
     pub fn challenge(&self) -> Option<String> {
-        match self.code {
-            Code::NoCredential | Code::InvalidCredentials => Some("Bearer".to_owned()),
-            Code::StepUpRequired => {
-                let max_age = self.max_age_secs.unwrap_or_default();
-                Some(format!(
-                    "Bearer error=\"insufficient_user_authentication\", max_age=\"{max_age}\""
-                ))
-            }
-            _ if self.needs_sign_in() => {
-                Some(format!("Bearer error=\"invalid_token\", error_description=\"{}\"", self.code.title()))
-            }
-            _ => None,
+        if self.code == Code::StepUpRequired {
+            let max_age = self.max_age_secs.unwrap_or_default();
+            return Some(format!(
+                "Bearer error=\"insufficient_user_authentication\", max_age=\"{max_age}\""
+            ));
         }
+        if self.code.status() != StatusCode::UNAUTHORIZED {
+            return None;
+        }
+        if matches!(self.code, Code::NoCredential | Code::InvalidCredentials) {
+            return Some("Bearer".to_owned());
+        }
+        Some(format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\"",
+            self.code.title()
+        ))
     }
 }
 
@@ -202,24 +205,38 @@ impl ResponseError for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Token(Fault::Expired) => Self::new(Code::TokenExpired, "The access token has expired."),
+            Refusal::Token(Fault::Expired) => {
+                Self::new(Code::TokenExpired, "The access token has expired.")
+            }
             Refusal::Token(fault) => Self::new(Code::InvalidToken, format!("Refused: {fault}.")),
             Refusal::SessionEnded { session_id, end } => {
                 let detail = match end {
-                    Some((_, reason)) => format!("The session has ended because {}.", reason.words()),
+                    Some((_, reason)) => {
+                        format!("The session has ended because {}.", reason.words())
+                    }
                     None => "The session has ended.".to_owned(),
                 };
                 let problem = Self::new(Code::SessionEnded, detail);
-                Self { session_id: Some(session_id), reason: end.map(|(_, reason)| reason), ..problem }
+                Self {
+                    session_id: Some(session_id),
+                    reason: end.map(|(_, reason)| reason),
+                    ..problem
+                }
             }
             Refusal::UserGone { session_id, .. } => Self {
                 session_id: Some(session_id),
-                ..Self::new(Code::UserGone, "The user of this session does not exist any more.")
+                ..Self::new(
+                    Code::UserGone,
+                    "The user of this session does not exist any more.",
+                )
             },
             Refusal::UserDisabled { session_id } => Self {
                 session_id: Some(session_id),
                 reason: Some(EndReason::UserDisabled),
-                ..Self::new(Code::UserDisabled, "The account of this session is disabled.")
+                ..Self::new(
+                    Code::UserDisabled,
+                    "The account of this session is disabled.",
+                )
             },
         }
     }
@@ -231,21 +248,32 @@ impl From<Error> for Problem {
         match error {
             Error::Unavailable(cause) => {
                 log_outage(&cause);
-                Self { retry_after_secs: Some(5), ..Self::new(Code::StoreUnavailable, detail) }
+                Self {
+                    retry_after_secs: Some(5),
+                    ..Self::new(Code::StoreUnavailable, detail)
+                }
             }
-            Error::Busy => Self { retry_after_secs: Some(5), ..Self::new(Code::Overloaded, detail) },
+            Error::Busy => Self {
+                retry_after_secs: Some(5),
+                ..Self::new(Code::Overloaded, detail)
+            },
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, detail),
             Error::Throttled { retry_after_secs } => {
                 tracing::warn!(retry_after_secs, "throttled");
-                Self { retry_after_secs: Some(retry_after_secs), ..Self::new(Code::Throttled, detail) }
+                Self {
+                    retry_after_secs: Some(retry_after_secs),
+                    ..Self::new(Code::Throttled, detail)
+                }
             }
             Error::Refused(refusal) => refusal.into(),
-            Error::Password(_) => {
-                Self { field: Some("password"), ..Self::new(Code::InvalidField, detail) }
-            }
-            Error::Invalid { field, .. } => {
-                Self { field: Some(field), ..Self::new(Code::InvalidField, detail) }
-            }
+            Error::Password(_) => Self {
+                field: Some("password"),
+                ..Self::new(Code::InvalidField, detail)
+            },
+            Error::Invalid { field, .. } => Self {
+                field: Some(field),
+                ..Self::new(Code::InvalidField, detail)
+            },
             Error::NotFound(_) | Error::DeadLink => Self::new(Code::NotFound, detail),
             Error::Conflict(_) => Self::new(Code::Conflict, detail),
             Error::Internal(what) => {
@@ -278,7 +306,11 @@ mod tests {
             let problem = Problem::new(*code, "words");
             let unauthorized = code.status().as_u16() == 401;
             let challenged = problem.challenge().is_some();
-            assert_eq!(challenged, unauthorized || *code == Code::StepUpRequired, "{code:?}");
+            assert_eq!(
+                challenged,
+                unauthorized || *code == Code::StepUpRequired,
+                "{code:?}"
+            );
         }
     }
 }

@@ -59,7 +59,12 @@ where
             route.method(by_method.clone())
         }
     };
-    Route { method, path, guard: A::GUARD, mount: Box::new(mount) }
+    Route {
+        method,
+        path,
+        guard: A::GUARD,
+        mount: Box::new(mount),
+    }
 }
 
 /// The table.
@@ -166,11 +171,17 @@ pub fn configure(config: &mut web::ServiceConfig) {
             async move {
                 let detail = format!("The methods here are {allow}.");
                 let problem = Problem::new(Code::MethodNotAllowed, detail);
-                Err::<String, _>(Problem { allow: Some(allow), ..problem })
+                Err::<String, _>(Problem {
+                    allow: Some(allow),
+                    ..problem
+                })
             }
         })));
     }
     config.default_service(web::to(async || {
-        Err::<String, _>(Problem::new(Code::NotFound, "There is nothing at this address."))
+        Err::<String, _>(Problem::new(
+            Code::NotFound,
+            "There is nothing at this address.",
+        ))
     }));
 }

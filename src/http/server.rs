@@ -77,7 +77,10 @@ pub fn listen(context: Arc<Context>) -> Result<(Server, SocketAddr), ServeError>
     let workers = context.settings.workers;
     // Made here and not in the closure below, which runs once a worker.
     let state = web::Data::new(State::new(context)?);
-    let failed = |source| ServeError::Bind { address: bind, source };
+    let failed = |source| ServeError::Bind {
+        address: bind,
+        source,
+    };
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -98,7 +101,11 @@ async fn announce_set_up(context: &Context) -> Result<(), ServeError> {
         return Ok(());
     }
     let (code, expires_at) = set_up::new_code(context).await?;
-    let url = format!("{}/set-up?code={}", context.settings.public_url, code.reveal());
+    let url = format!(
+        "{}/set-up?code={}",
+        context.settings.public_url,
+        code.reveal()
+    );
     tracing::warn!(%url, %expires_at, "no administrator yet; open this link to make the first one");
     Ok(())
 }

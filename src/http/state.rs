@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, web};
 
 use crate::http::cookies::Cookies;
 use crate::http::views::{RenderError, Renderer};
+use crate::rules::client_address::client_address;
 use crate::service::Context;
 use crate::service::sign_in::Visitor;
-use crate::rules::client_address::client_address;
 
 /// Shared by all workers.
 pub struct State {
@@ -24,8 +24,14 @@ pub struct State {
 impl State {
     /// Parses the templates.
     pub fn new(context: Arc<Context>) -> Result<Self, RenderError> {
-        let cookies = Cookies { https: context.settings.https };
-        Ok(Self { renderer: Renderer::load()?, cookies, context })
+        let cookies = Cookies {
+            https: context.settings.https,
+        };
+        Ok(Self {
+            renderer: Renderer::load()?,
+            cookies,
+            context,
+        })
     }
 
     /// The state of this request's server.
@@ -40,7 +46,11 @@ impl State {
     /// Who is at the other end.
     pub fn visitor(&self, request: &HttpRequest) -> Visitor {
         let headers = request.headers();
-        let text = |name| headers.get_all(name).filter_map(|value: &HeaderValue| value.to_str().ok());
+        let text = |name| {
+            headers
+                .get_all(name)
+                .filter_map(|value: &HeaderValue| value.to_str().ok())
+        };
         let peer = request
             .peer_addr()
             .map_or(std::net::IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());

@@ -139,15 +139,19 @@ pub fn split(token: &str) -> Result<Parts<'_>, Fault> {
     // This decoder refuses padding, blanks and non-zero trailing bits, so that a token has one
     // spelling only.
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault::Malformed);
-    let header: Header =
-        strict_json::from_slice(&decode(header)?).map_err(|_| Fault::Malformed)?;
+    let header: Header = strict_json::from_slice(&decode(header)?).map_err(|_| Fault::Malformed)?;
     if decode(signature)?.is_empty() {
         return Err(Fault::Malformed);
     }
     if header.typ != TYPE {
         return Err(Fault::WrongKind);
     }
-    Ok(Parts { message, signature, header, payload: decode(payload)? })
+    Ok(Parts {
+        message,
+        signature,
+        header,
+        payload: decode(payload)?,
+    })
 }
 
 impl Parts<'_> {
@@ -211,7 +215,11 @@ mod tests {
     #[test]
     fn every_claim_is_required_and_of_its_type() {
         assert!(read(&claims()).is_ok());
-        for name in claims().as_object().into_iter().flat_map(|o| o.keys().cloned()) {
+        for name in claims()
+            .as_object()
+            .into_iter()
+            .flat_map(|o| o.keys().cloned())
+        {
             let mut without = claims();
             without.as_object_mut().map(|o| o.remove(&name));
             assert_eq!(read(&without), Err(Fault::Malformed), "without {name}");
@@ -235,15 +243,50 @@ mod tests {
             ("exp −1", json!({}), 1299, OK),
             ("exp 0", json!({}), 1300, Err(Fault::Expired)),
             ("exp +1", json!({}), 1301, Err(Fault::Expired)),
-            ("exp before 1970", json!({"exp": -1}), 1000, Err(Fault::Expired)),
+            (
+                "exp before 1970",
+                json!({"exp": -1}),
+                1000,
+                Err(Fault::Expired),
+            ),
             ("iat +1", json!({}), 999, Err(Fault::NotYetValid)),
-            ("nbf +1", json!({"nbf": 1001}), 1000, Err(Fault::NotYetValid)),
-            ("proven after issue", json!({"auth_time": 1001}), 1200, Err(Fault::NotYetValid)),
-            ("among others", json!({"aud": ["x", "https://login.test"]}), 1000, OK),
+            (
+                "nbf +1",
+                json!({"nbf": 1001}),
+                1000,
+                Err(Fault::NotYetValid),
+            ),
+            (
+                "proven after issue",
+                json!({"auth_time": 1001}),
+                1200,
+                Err(Fault::NotYetValid),
+            ),
+            (
+                "among others",
+                json!({"aud": ["x", "https://login.test"]}),
+                1000,
+                OK,
+            ),
             ("no audience", json!({"aud": []}), 1000, wrong),
-            ("other audience", json!({"aud": "https://login.tes"}), 1000, wrong),
-            ("other case", json!({"aud": "https://LOGIN.test"}), 1000, wrong),
-            ("other issuer", json!({"iss": "https://login.test/"}), 1000, wrong),
+            (
+                "other audience",
+                json!({"aud": "https://login.tes"}),
+                1000,
+                wrong,
+            ),
+            (
+                "other case",
+                json!({"aud": "https://LOGIN.test"}),
+                1000,
+                wrong,
+            ),
+            (
+                "other issuer",
+                json!({"iss": "https://login.test/"}),
+                1000,
+                wrong,
+            ),
         ];
         for (name, changes, now, expected) in cases {
             let mut value = claims();

@@ -48,9 +48,15 @@ pub struct Origin {
 
 impl Origin {
     /// Portcullis itself.
-    pub const SYSTEM: Self = Self { actor: Actor::System, ip: None };
+    pub const SYSTEM: Self = Self {
+        actor: Actor::System,
+        ip: None,
+    };
     /// The command line of the host.
-    pub const HOST: Self = Self { actor: Actor::Host, ip: None };
+    pub const HOST: Self = Self {
+        actor: Actor::Host,
+        ip: None,
+    };
 }
 
 macro_rules! actions {
@@ -128,7 +134,14 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// An act with nothing but its actor.
     pub fn new(origin: Origin, action: Action) -> Self {
-        Self { origin, action, subject: None, session_id: None, reason: None, detail: None }
+        Self {
+            origin,
+            action,
+            subject: None,
+            session_id: None,
+            reason: None,
+            detail: None,
+        }
     }
 
     /// Done to this user.

@@ -7,7 +7,9 @@
 /// Encoded slashes are refused after the first slash too, since some proxies decode them.
 pub fn next_path<'a>(next: &'a str, fallback: &'a str) -> &'a str {
     let bytes = next.as_bytes();
-    let printable = bytes.iter().all(|b| (0x21..=0x7e).contains(b) && *b != b'\\');
+    let printable = bytes
+        .iter()
+        .all(|b| (0x21..=0x7e).contains(b) && *b != b'\\');
     let second = next.get(1..).unwrap_or("").to_ascii_lowercase();
     let leaves = ["/", "%2f", "%5c", "%09", "%0a", "%0d"]
         .iter()
@@ -25,7 +27,12 @@ mod tests {
 
     #[test]
     fn only_paths_on_this_site_are_followed() {
-        for good in ["/", "/account", "/admin/sessions?q=a%20b&status=live", "/a//b"] {
+        for good in [
+            "/",
+            "/account",
+            "/admin/sessions?q=a%20b&status=live",
+            "/a//b",
+        ] {
             assert_eq!(next_path(good, "/account"), good);
         }
         for bad in [

@@ -56,7 +56,10 @@ pub fn judge(password: &str, min_chars: usize, context: &[&str]) -> Result<(), P
     let password = normalize(password);
     let chars = password.chars().count();
     if chars < min_chars {
-        return Err(PasswordFault::TooShort { chars, min: min_chars });
+        return Err(PasswordFault::TooShort {
+            chars,
+            min: min_chars,
+        });
     }
     if chars > MAX_CHARS {
         return Err(PasswordFault::TooLong { chars });
@@ -67,9 +70,12 @@ pub fn judge(password: &str, min_chars: usize, context: &[&str]) -> Result<(), P
     if is_common(&folded) || is_common(repeated_unit(&folded)) || is_common(unit) {
         return Err(PasswordFault::Common);
     }
-    let expected = context.iter().map(|word| word.trim().to_lowercase()).any(|word| {
-        word.chars().count() >= 3 && [folded.as_str(), core, unit].contains(&word.as_str())
-    });
+    let expected = context
+        .iter()
+        .map(|word| word.trim().to_lowercase())
+        .any(|word| {
+            word.chars().count() >= 3 && [folded.as_str(), core, unit].contains(&word.as_str())
+        });
     if expected {
         return Err(PasswordFault::Expected);
     }
@@ -82,7 +88,7 @@ fn repeated_unit(text: &str) -> &str {
         .map(|(at, _)| text.split_at(at))
         .find(|(unit, _)| {
             unit.chars().nth(2).is_some()
-                && text.len() % unit.len() == 0
+                && text.len().is_multiple_of(unit.len())
                 && text.len() / unit.len() > 1
                 && unit.repeat(text.len() / unit.len()) == text
         })
@@ -118,13 +124,22 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters() {
         let cases = [
-            ("x".repeat(14), Err(PasswordFault::TooShort { chars: 14, min: 15 })),
+            (
+                "x".repeat(14),
+                Err(PasswordFault::TooShort { chars: 14, min: 15 }),
+            ),
             ("x1".repeat(7) + "y", Ok(())),
             ("\u{1f600}".repeat(15), Ok(())),
             ("\u{1f600}".repeat(64), Ok(())),
-            ("e\u{301}".repeat(14), Err(PasswordFault::TooShort { chars: 14, min: 15 })),
+            (
+                "e\u{301}".repeat(14),
+                Err(PasswordFault::TooShort { chars: 14, min: 15 }),
+            ),
             ("xy".repeat(128), Ok(())),
-            ("xy".repeat(128) + "z", Err(PasswordFault::TooLong { chars: 257 })),
+            (
+                "xy".repeat(128) + "z",
+                Err(PasswordFault::TooLong { chars: 257 }),
+            ),
         ];
         for (password, expected) in cases {
             assert_eq!(judge(&password, 15, &[]), expected, "{password}");
@@ -155,10 +170,23 @@ mod tests {
             "ada.lovelace-1815",
             "login.example.org",
         ] {
-            assert_eq!(judge(expected, 15, &context), Err(PasswordFault::Expected), "{expected}");
+            assert_eq!(
+                judge(expected, 15, &context),
+                Err(PasswordFault::Expected),
+                "{expected}"
+            );
         }
-        for common in ["passwordpassword", "password12345678", "Qwertyuiop!!!!!!", "123456123456123456"] {
-            assert_eq!(judge(common, 15, &context), Err(PasswordFault::Common), "{common}");
+        for common in [
+            "passwordpassword",
+            "password12345678",
+            "Qwertyuiop!!!!!!",
+            "123456123456123456",
+        ] {
+            assert_eq!(
+                judge(common, 15, &context),
+                Err(PasswordFault::Common),
+                "{common}"
+            );
         }
     }
 

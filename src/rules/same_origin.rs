@@ -46,7 +46,11 @@ mod tests {
             (None, Some(OWN), Evidence::SameOrigin),
             (None, Some("null"), Evidence::CrossSite),
             (None, Some("http://login.test"), Evidence::CrossSite),
-            (None, Some("https://login.test.evil.test"), Evidence::CrossSite),
+            (
+                None,
+                Some("https://login.test.evil.test"),
+                Evidence::CrossSite,
+            ),
             (None, Some("https://login.test:8443"), Evidence::CrossSite),
             (None, None, Evidence::Silent),
         ];

@@ -166,32 +166,136 @@ mod tests {
     #[test]
     fn the_verdict_at_each_edge() {
         use Verdict::{Live, PastLimit};
-        let ended = Ended { at: at(10), reason: EndReason::SignedOut };
-        let with_end = Facts { ended: Some(ended), ..facts() };
-        let disabled = Facts { user_enabled: false, ..facts() };
-        let both = Facts { ended: Some(ended), user_enabled: false, ..facts() };
-        let proven = Facts { auth_time: at(5), ..facts() };
+        let ended = Ended {
+            at: at(10),
+            reason: EndReason::SignedOut,
+        };
+        let with_end = Facts {
+            ended: Some(ended),
+            ..facts()
+        };
+        let disabled = Facts {
+            user_enabled: false,
+            ..facts()
+        };
+        let both = Facts {
+            ended: Some(ended),
+            user_enabled: false,
+            ..facts()
+        };
+        let proven = Facts {
+            auth_time: at(5),
+            ..facts()
+        };
         let cases = [
             ("at sign-in", facts(), at(0), at(0), at(0), Live),
             ("idle −1", facts(), at(0), at(0), at(59), Live),
-            ("idle 0", facts(), at(0), at(0), at(60), PastLimit(EndReason::Idle)),
-            ("idle +1", facts(), at(0), at(0), at(61), PastLimit(EndReason::Idle)),
+            (
+                "idle 0",
+                facts(),
+                at(0),
+                at(0),
+                at(60),
+                PastLimit(EndReason::Idle),
+            ),
+            (
+                "idle +1",
+                facts(),
+                at(0),
+                at(0),
+                at(61),
+                PastLimit(EndReason::Idle),
+            ),
             ("used since", facts(), at(30), at(0), at(61), Live),
-            ("a use the table knows and the memory not", facts(), at(-50), at(0), at(59), Live),
+            (
+                "a use the table knows and the memory not",
+                facts(),
+                at(-50),
+                at(0),
+                at(59),
+                Live,
+            ),
             ("lifetime −1", facts(), at(99), at(0), at(99), Live),
-            ("lifetime 0", facts(), at(99), at(0), at(100), PastLimit(EndReason::AbsoluteLifetime)),
-            ("lifetime +1", facts(), at(100), at(0), at(101), PastLimit(EndReason::AbsoluteLifetime)),
-            ("both limits", facts(), at(0), at(0), at(500), PastLimit(EndReason::AbsoluteLifetime)),
-            ("ended", with_end.clone(), at(0), at(0), at(11), Verdict::Ended(ended)),
-            ("ended comes before limits", with_end, at(0), at(0), at(500), Verdict::Ended(ended)),
-            ("disabled", disabled, at(0), at(0), at(1), Verdict::UserDisabled),
-            ("ended comes before disabled", both, at(0), at(0), at(1), Verdict::Ended(ended)),
-            ("older proof", proven.clone(), at(5), at(4), at(6), Verdict::Superseded),
+            (
+                "lifetime 0",
+                facts(),
+                at(99),
+                at(0),
+                at(100),
+                PastLimit(EndReason::AbsoluteLifetime),
+            ),
+            (
+                "lifetime +1",
+                facts(),
+                at(100),
+                at(0),
+                at(101),
+                PastLimit(EndReason::AbsoluteLifetime),
+            ),
+            (
+                "both limits",
+                facts(),
+                at(0),
+                at(0),
+                at(500),
+                PastLimit(EndReason::AbsoluteLifetime),
+            ),
+            (
+                "ended",
+                with_end.clone(),
+                at(0),
+                at(0),
+                at(11),
+                Verdict::Ended(ended),
+            ),
+            (
+                "ended comes before limits",
+                with_end,
+                at(0),
+                at(0),
+                at(500),
+                Verdict::Ended(ended),
+            ),
+            (
+                "disabled",
+                disabled,
+                at(0),
+                at(0),
+                at(1),
+                Verdict::UserDisabled,
+            ),
+            (
+                "ended comes before disabled",
+                both,
+                at(0),
+                at(0),
+                at(1),
+                Verdict::Ended(ended),
+            ),
+            (
+                "older proof",
+                proven.clone(),
+                at(5),
+                at(4),
+                at(6),
+                Verdict::Superseded,
+            ),
             ("this proof", proven.clone(), at(5), at(5), at(6), Live),
-            ("younger proof", proven, at(5), at(6), at(6), Verdict::FactsAreOld),
+            (
+                "younger proof",
+                proven,
+                at(5),
+                at(6),
+                at(6),
+                Verdict::FactsAreOld,
+            ),
         ];
         for (name, facts, last_seen, token_auth_time, now, expected) in cases {
-            assert_eq!(judge(&facts, last_seen, token_auth_time, now), expected, "{name}");
+            assert_eq!(
+                judge(&facts, last_seen, token_auth_time, now),
+                expected,
+                "{name}"
+            );
         }
     }
 

@@ -8,12 +8,27 @@ const MAX_CHARS: usize = 512;
 /// Reads a `User-Agent`. What cannot be told stays empty.
 pub fn device(user_agent: &str) -> Device {
     let printable = |c: &char| !c.is_control();
-    let user_agent: String = user_agent.chars().filter(printable).take(MAX_CHARS).collect();
+    let user_agent: String = user_agent
+        .chars()
+        .filter(printable)
+        .take(MAX_CHARS)
+        .collect();
     let parsed = woothee::parser::Parser::new().parse(&user_agent);
-    let known = |text: &str| if text == "UNKNOWN" { String::new() } else { text.to_owned() };
+    let known = |text: &str| {
+        if text == "UNKNOWN" {
+            String::new()
+        } else {
+            text.to_owned()
+        }
+    };
     // What is no browser is best called by its own name.
-    let Some(parsed) = parsed.filter(|parsed| !["misc", "crawler"].contains(&parsed.category)) else {
-        return Device { browser: program(&user_agent), user_agent, ..Device::default() };
+    let Some(parsed) = parsed.filter(|parsed| !["misc", "crawler"].contains(&parsed.category))
+    else {
+        return Device {
+            browser: program(&user_agent),
+            user_agent,
+            ..Device::default()
+        };
     };
     let major = parsed.version.split('.').next().unwrap_or_default();
     let browser = match (known(parsed.name), known(major)) {
@@ -32,14 +47,26 @@ pub fn device(user_agent: &str) -> Device {
         "OSX" | "Mac OSX" => "macOS".to_owned(),
         os => known(os),
     };
-    Device { device: device.to_owned(), os, browser, user_agent }
+    Device {
+        device: device.to_owned(),
+        os,
+        browser,
+        user_agent,
+    }
 }
 
 /// The product a program that is no browser names first, as `curl/8.5.0` does.
 fn program(user_agent: &str) -> String {
-    let first = user_agent.split_ascii_whitespace().next().unwrap_or_default();
+    let first = user_agent
+        .split_ascii_whitespace()
+        .next()
+        .unwrap_or_default();
     let (name, version) = first.split_once('/').unwrap_or((first, ""));
-    let short: String = format!("{name} {version}").trim().chars().take(64).collect();
+    let short: String = format!("{name} {version}")
+        .trim()
+        .chars()
+        .take(64)
+        .collect();
     short
 }
 
@@ -68,7 +95,11 @@ mod tests {
         ];
         for (user_agent, (kind, browser, os)) in cases {
             let device = device(user_agent);
-            let found = (device.device.as_str(), device.browser.as_str(), device.os.as_str());
+            let found = (
+                device.device.as_str(),
+                device.browser.as_str(),
+                device.os.as_str(),
+            );
             assert_eq!(found, (kind, browser, os), "{user_agent}");
         }
         assert_eq!(device(&"x".repeat(5000)).user_agent.len(), 512);

@@ -50,7 +50,9 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
             Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
         },
     };
-    let facts = context.store.session_facts(verified.session_id, verified.user_id, now);
+    let facts = context
+        .store
+        .session_facts(verified.session_id, verified.user_id, now);
     let cached = facts.await?;
     match settle(context, verified, cached, now).await? {
         Settled::Outcome(outcome) => Ok(outcome),
@@ -63,7 +65,9 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
                 Settled::Outcome(outcome) => Ok(outcome),
                 // A token that is younger than the table: the table went back in time, as when a
                 // backup was restored. What it says counts.
-                Settled::FactsAreOld => Ok(Authentication::Refused(Refusal::Token(Fault::Superseded))),
+                Settled::FactsAreOld => {
+                    Ok(Authentication::Refused(Refusal::Token(Fault::Superseded)))
+                }
             }
         }
     }
@@ -84,12 +88,18 @@ async fn settle(
     let facts = match &cached.stored {
         Stored::Open(facts) if facts.user_id == verified.user_id => facts,
         Stored::Open(_) | Stored::SessionGone => {
-            return Ok(refused(Refusal::SessionEnded { session_id, end: None }));
+            return Ok(refused(Refusal::SessionEnded {
+                session_id,
+                end: None,
+            }));
         }
         Stored::UserGone => {
             let user_id = verified.user_id;
             tracing::warn!(%user_id, %session_id, "the user of a session does not exist any more");
-            return Ok(refused(Refusal::UserGone { session_id, user_id }));
+            return Ok(refused(Refusal::UserGone {
+                session_id,
+                user_id,
+            }));
         }
         Stored::Ended(ended) => return Ok(refused(refusal_of(verified, *ended))),
     };
@@ -98,7 +108,9 @@ async fn settle(
             if cached.seen(now, Touches::step(facts.idle_timeout)) {
                 context.touches.note(facts, now);
             }
-            let principal = Principal { facts: Arc::clone(facts) };
+            let principal = Principal {
+                facts: Arc::clone(facts),
+            };
             return Ok(Settled::Outcome(Authentication::SignedIn(principal)));
         }
         Verdict::Ended(ended) => return Ok(refused(refusal_of(verified, ended))),
@@ -125,7 +137,9 @@ async fn write_down(
             Box::pin(async move {
                 if reason == EndReason::UserDisabled {
                     let which = Which::One(session_id);
-                    return Ok(!end_sessions(tx, which, reason, Origin::SYSTEM).await?.is_empty());
+                    return Ok(!end_sessions(tx, which, reason, Origin::SYSTEM)
+                        .await?
+                        .is_empty());
                 }
                 let Some(user_id) = tx.end_session_past(session_id, reason).await? else {
                     return Ok::<_, StoreError>(false);
@@ -171,9 +185,18 @@ fn refused(refusal: Refusal) -> Settled {
 
 fn refusal_of(verified: VerifiedToken, ended: Ended) -> Refusal {
     let session_id = verified.session_id;
-    match ended.reason {
-        EndReason::UserDisabled => Refusal::UserDisabled { session_id },
-        EndReason::UserDeleted => Refusal::UserGone { session_id, user_id: verified.user_id },
-        reason => Refusal::SessionEnded { session_id, end: Some((ended.at, reason)) },
+    if ended.reason == EndReason::UserDisabled {
+        return Refusal::UserDisabled { session_id };
+    }
+    if ended.reason == EndReason::UserDeleted {
+        let user_id = verified.user_id;
+        return Refusal::UserGone {
+            session_id,
+            user_id,
+        };
+    }
+    Refusal::SessionEnded {
+        session_id,
+        end: Some((ended.at, ended.reason)),
     }
 }

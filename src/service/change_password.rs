@@ -28,11 +28,20 @@ pub async fn change_password(
 ) -> Result<SignedIn, Error> {
     let facts = &principal.facts;
     judge_password(context, new, &facts.email, &facts.name)?;
-    let (credentials, attempt) =
-        check_password(context, principal, current, visitor, Action::PasswordChangeFailed).await?;
+    let (credentials, attempt) = check_password(
+        context,
+        principal,
+        current,
+        visitor,
+        Action::PasswordChangeFailed,
+    )
+    .await?;
     let new = context.passwords.hash(&context.keys(), new).await?;
     let (session_id, user_id) = (facts.session_id, facts.user_id);
-    let origin = Origin { actor: Actor::User(user_id), ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::User(user_id),
+        ip: Some(visitor.ip),
+    };
     let renewal = Renewal::new(context)?;
     let hash = renewal.clone();
     let renewed = context
@@ -43,10 +52,15 @@ pub async fn change_password(
                     return Err(Error::InvalidCredentials);
                 }
                 attempt.succeed(tx).await?;
-                let NewHash { hash: text, pepper_id } = new;
-                tx.set_password_hash(user_id, None, &text, &pepper_id, true).await?;
+                let NewHash {
+                    hash: text,
+                    pepper_id,
+                } = new;
+                tx.set_password_hash(user_id, None, &text, &pepper_id, true)
+                    .await?;
                 // A link that was made for choosing a password has served, or was made by a thief.
-                tx.void_verification_tokens(Purpose::Invitation, Some(user_id)).await?;
+                tx.void_verification_tokens(Purpose::Invitation, Some(user_id))
+                    .await?;
                 if end_others {
                     let others = Which::UserExcept(user_id, session_id);
                     end_sessions(tx, others, EndReason::PasswordChanged, origin).await?;
@@ -63,17 +77,34 @@ pub async fn change_password(
 }
 
 /// May this password be chosen by this person on this server?
-pub(super) fn judge_password(context: &Context, password: &Secret, email: &str, name: &str) -> Result<(), Error> {
-    let host = context.settings.public_url.split("://").nth(1).unwrap_or_default();
+pub(super) fn judge_password(
+    context: &Context,
+    password: &Secret,
+    email: &str,
+    name: &str,
+) -> Result<(), Error> {
+    let host = context
+        .settings
+        .public_url
+        .split("://")
+        .nth(1)
+        .unwrap_or_default();
     let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    let local = Email::new(email).map(|e| e.local_part().to_owned()).unwrap_or_default();
+    let local = Email::new(email)
+        .map(|e| e.local_part().to_owned())
+        .unwrap_or_default();
     let context_words = ["portcullis", host, email, &local, name];
     let min = context.settings.password_min_chars;
     Ok(judge(password.reveal(), min, &context_words)?)
 }
 
 /// Sets a user's password from the host's command line. All the user's sessions end.
-pub async fn set_password(context: &Context, user_id: UserId, password: &Secret, origin: Origin) -> Result<(), Error> {
+pub async fn set_password(
+    context: &Context,
+    user_id: UserId,
+    password: &Secret,
+    origin: Origin,
+) -> Result<(), Error> {
     let user = context
         .store
         .find_user(user_id, context.now())
@@ -99,8 +130,10 @@ pub(super) async fn keep_password(
     if tx.lock_user(user_id).await?.is_none() {
         return Err(Error::NotFound("user"));
     }
-    tx.set_password_hash(user_id, None, &new.hash, &new.pepper_id, true).await?;
-    tx.void_verification_tokens(Purpose::Invitation, Some(user_id)).await?;
+    tx.set_password_hash(user_id, None, &new.hash, &new.pepper_id, true)
+        .await?;
+    tx.void_verification_tokens(Purpose::Invitation, Some(user_id))
+        .await?;
     end_sessions(tx, Which::User(user_id), EndReason::PasswordChanged, origin).await?;
     let event = AuditEvent::new(origin, Action::PasswordChanged).subject(user_id);
     Ok(tx.audit(event).await?)

@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::rules::audit::Origin;
 use crate::service::error::Error;
 use crate::service::key_ring::{self, KeyRing, KeyRingError};
 use crate::service::master_key::MasterKey;
 use crate::service::passwords::PasswordHasher;
 use crate::service::touches::Touches;
-use crate::rules::audit::Origin;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -51,7 +51,11 @@ pub struct Context {
 
 impl Context {
     /// Opens the keys of a database whose tables are there.
-    pub async fn start(settings: Settings, store: Store, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: Settings,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let now = clock.now();
         let may_make = store.keys().await?.is_empty();
         let master = MasterKey::load(&settings, may_make).map_err(KeyRingError::from)?;
@@ -87,7 +91,12 @@ impl Context {
         let mine = due
             && self
                 .keys_read_at
-                .compare_exchange(before, now.timestamp_millis(), Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(
+                    before,
+                    now.timestamp_millis(),
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                )
                 .is_ok();
         if !mine {
             return Ok(false);
@@ -105,7 +114,8 @@ impl Context {
     /// A new signing key takes over.
     pub async fn rotate_keys(&self, origin: Origin) -> Result<String, KeyRingError> {
         let life = self.settings.access_token;
-        let kid = key_ring::rotate_signing_key(&self.store, &self.master, origin, life, self.now()).await?;
+        let kid = key_ring::rotate_signing_key(&self.store, &self.master, origin, life, self.now())
+            .await?;
         self.refresh_keys(TimeDelta::zero()).await?;
         Ok(kid)
     }

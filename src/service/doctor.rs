@@ -50,17 +50,37 @@ pub struct Check {
 impl Check {
     /// It is well.
     pub fn ok(name: &'static str, finding: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Ok, finding: finding.into(), advice: None }
+        Self {
+            name,
+            outcome: Outcome::Ok,
+            finding: finding.into(),
+            advice: None,
+        }
     }
 
     /// It works, but.
-    pub fn warning(name: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Warning, advice: Some(advice.into()), ..Self::ok(name, finding) }
+    pub fn warning(
+        name: &'static str,
+        finding: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            outcome: Outcome::Warning,
+            advice: Some(advice.into()),
+            ..Self::ok(name, finding)
+        }
     }
 
     /// It does not work, or is not safe.
-    pub fn problem(name: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Problem, ..Self::warning(name, finding, advice) }
+    pub fn problem(
+        name: &'static str,
+        finding: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            outcome: Outcome::Problem,
+            ..Self::warning(name, finding, advice)
+        }
     }
 }
 
@@ -77,12 +97,20 @@ pub fn check_host(settings: &Settings) -> Vec<Check> {
     if let Some(file) = sqlite_file(settings) {
         checks.push(check_database_file(&file));
     }
-    checks.extend([check_public_url(settings), check_proxies(settings), check_hashing(settings.bcrypt_cost)]);
+    checks.extend([
+        check_public_url(settings),
+        check_proxies(settings),
+        check_hashing(settings.bcrypt_cost),
+    ]);
     checks
 }
 
 /// Everything that the tables tell, once they are there.
-pub async fn check_tables(settings: &Settings, store: &Store, clock: &dyn Clock) -> Result<Vec<Check>, StoreError> {
+pub async fn check_tables(
+    settings: &Settings,
+    store: &Store,
+    clock: &dyn Clock,
+) -> Result<Vec<Check>, StoreError> {
     let keys = store.keys().await?;
     let theirs = store.database_time().await?;
     let now = clock.now();
@@ -99,7 +127,10 @@ fn check_directory(directory: &Path) -> Check {
     const NAME: &str = "data directory";
     let shown = directory.display();
     match mode(directory) {
-        Ok(None) => Check::ok(NAME, format!("{shown} is not there yet; the first start makes it")),
+        Ok(None) => Check::ok(
+            NAME,
+            format!("{shown} is not there yet; the first start makes it"),
+        ),
         Ok(Some(mode)) if mode & 0o022 != 0 => Check::problem(
             NAME,
             format!("{shown} can be changed by others (mode {mode:o})"),
@@ -111,7 +142,11 @@ fn check_directory(directory: &Path) -> Check {
             format!("chmod 700 {shown}"),
         ),
         Ok(Some(mode)) => Check::ok(NAME, format!("{shown}, mode {mode:o}")),
-        Err(error) => Check::problem(NAME, format!("{shown}: {error}"), "let its owner run this, or set PORTCULLIS_DATA_DIR"),
+        Err(error) => Check::problem(
+            NAME,
+            format!("{shown}: {error}"),
+            "let its owner run this, or set PORTCULLIS_DATA_DIR",
+        ),
     }
 }
 
@@ -119,7 +154,10 @@ fn check_database_file(file: &Path) -> Check {
     const NAME: &str = "database file";
     let shown = file.display();
     match mode(file) {
-        Ok(None) => Check::ok(NAME, format!("{shown} is not there yet; the first start makes it")),
+        Ok(None) => Check::ok(
+            NAME,
+            format!("{shown} is not there yet; the first start makes it"),
+        ),
         Ok(Some(mode)) if mode & 0o077 != 0 => Check::problem(
             NAME,
             format!("{shown} can be read by others (mode {mode:o}), password hashes included"),
@@ -146,7 +184,11 @@ fn check_public_url(settings: &Settings) -> Check {
 fn check_proxies(settings: &Settings) -> Check {
     const NAME: &str = "trusted proxies";
     if !settings.trusted_proxies.is_empty() {
-        let shown: Vec<String> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = settings
+            .trusted_proxies
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         return Check::ok(NAME, shown.join(", "));
     }
     if settings.https && settings.bind.ip().is_loopback() {
@@ -168,7 +210,11 @@ fn check_hashing(cost: u32) -> Check {
     let millis = started.elapsed().as_millis();
     let finding = format!("bcrypt at cost {cost} takes {millis} ms here");
     if hashed.is_err() {
-        return Check::problem(NAME, "bcrypt does not work", "see whether the system gives random numbers");
+        return Check::problem(
+            NAME,
+            "bcrypt does not work",
+            "see whether the system gives random numbers",
+        );
     }
     if millis < *HASH_MILLIS.start() {
         return Check::warning(NAME, finding, "raise PORTCULLIS_BCRYPT_COST by one or more");
@@ -185,23 +231,45 @@ fn check_master_key(settings: &Settings, keys: &[SealedKey]) -> Check {
     let path = settings.data_dir.join(FILE_NAME);
     let given = settings.master_key.is_some();
     if keys.is_empty() && !given && matches!(path.try_exists(), Ok(false)) {
-        return Check::ok(NAME, format!("{} is not there yet; the first start makes it", path.display()));
+        return Check::ok(
+            NAME,
+            format!(
+                "{} is not there yet; the first start makes it",
+                path.display()
+            ),
+        );
     }
     let master = match MasterKey::load(settings, false) {
         Ok(master) => master,
-        Err(error) => return Check::problem(NAME, error.to_string(), "do that first: nothing starts without it"),
+        Err(error) => {
+            return Check::problem(
+                NAME,
+                error.to_string(),
+                "do that first: nothing starts without it",
+            );
+        }
     };
     let opens = |key: &SealedKey| master.open(key.purpose, &key.id, &key.sealed).is_ok();
     let closed = keys.iter().filter(|key| !opens(key)).count();
-    let from = if given { "PORTCULLIS_MASTER_KEY".to_owned() } else { path.display().to_string() };
+    let from = if given {
+        "PORTCULLIS_MASTER_KEY".to_owned()
+    } else {
+        path.display().to_string()
+    };
     if closed > 0 {
         return Check::problem(
             NAME,
-            format!("{from} does not open {closed} of the {} keys in the database", keys.len()),
+            format!(
+                "{from} does not open {closed} of the {} keys in the database",
+                keys.len()
+            ),
             "give the master key they were sealed with, from a backup or another node",
         );
     }
-    Check::ok(NAME, format!("{from} opens all {} keys in the database", keys.len()))
+    Check::ok(
+        NAME,
+        format!("{from} opens all {} keys in the database", keys.len()),
+    )
 }
 
 fn check_signing_key(keys: &[SealedKey], now: DateTime<Utc>) -> Check {
@@ -213,7 +281,11 @@ fn check_signing_key(keys: &[SealedKey], now: DateTime<Utc>) -> Check {
     let age = now - key.created_at;
     let finding = format!("{} is {} days old", key.id, age.num_days());
     if age > KEY_AGE {
-        return Check::warning(NAME, finding, "portcullis keys rotate; nobody is signed out by it");
+        return Check::warning(
+            NAME,
+            finding,
+            "portcullis keys rotate; nobody is signed out by it",
+        );
     }
     Check::ok(NAME, finding)
 }
@@ -224,11 +296,20 @@ fn check_clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Check {
     if apart > CLOCK_SKEW {
         return Check::warning(
             NAME,
-            format!("this machine and the database are {} seconds apart", apart.num_seconds()),
+            format!(
+                "this machine and the database are {} seconds apart",
+                apart.num_seconds()
+            ),
             "let both follow a time server; sessions end by the clock of the machine that asks",
         );
     }
-    Check::ok(NAME, format!("this machine and the database agree to within {} seconds", CLOCK_SKEW.num_seconds()))
+    Check::ok(
+        NAME,
+        format!(
+            "this machine and the database agree to within {} seconds",
+            CLOCK_SKEW.num_seconds()
+        ),
+    )
 }
 
 fn check_administrators(count: u64) -> Check {
@@ -270,10 +351,20 @@ mod tests {
         };
         for (seconds, expected) in [(-1, Outcome::Ok), (0, Outcome::Ok), (1, Outcome::Warning)] {
             let now = key.created_at + KEY_AGE + TimeDelta::seconds(seconds);
-            assert_eq!(check_signing_key(&[key.clone()], now).outcome, expected, "{seconds}");
+            assert_eq!(
+                check_signing_key(std::slice::from_ref(&key), now).outcome,
+                expected,
+                "{seconds}"
+            );
         }
-        let retired = SealedKey { retired_at: Some(DateTime::UNIX_EPOCH), ..key };
-        assert_eq!(check_signing_key(&[retired], DateTime::UNIX_EPOCH).outcome, Outcome::Ok);
+        let retired = SealedKey {
+            retired_at: Some(DateTime::UNIX_EPOCH),
+            ..key
+        };
+        assert_eq!(
+            check_signing_key(&[retired], DateTime::UNIX_EPOCH).outcome,
+            Outcome::Ok
+        );
     }
 
     #[test]

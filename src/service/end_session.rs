@@ -33,7 +33,12 @@ pub async fn end_sessions(
 }
 
 /// Ends the live sessions that `which` names, as an act of its own. Returns how many.
-pub async fn end(context: &Context, which: Which, reason: EndReason, origin: Origin) -> Result<u64, Error> {
+pub async fn end(
+    context: &Context,
+    which: Which,
+    reason: EndReason,
+    origin: Origin,
+) -> Result<u64, Error> {
     let ended = context
         .store
         .write(context.now(), move |tx| {
@@ -44,7 +49,11 @@ pub async fn end(context: &Context, which: Which, reason: EndReason, origin: Ori
 }
 
 /// Ends everybody's sessions, but for the one in `except`. Returns how many.
-pub async fn end_everyone(context: &Context, except: Option<SessionId>, origin: Origin) -> Result<u64, Error> {
+pub async fn end_everyone(
+    context: &Context,
+    except: Option<SessionId>,
+    origin: Origin,
+) -> Result<u64, Error> {
     let which = except.map_or(Which::Everyone, Which::EveryoneExcept);
     let ended = context
         .store

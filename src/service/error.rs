@@ -40,7 +40,9 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database does not answer.
-    #[error("The database does not answer. Nothing was changed and nobody was signed out; try again shortly.")]
+    #[error(
+        "The database does not answer. Nothing was changed and nobody was signed out; try again shortly."
+    )]
     Unavailable(#[source] StoreError),
     /// Too many passwords are waiting to be checked.
     #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
@@ -49,7 +51,10 @@ pub enum Error {
     #[error("The e-mail address or the password is wrong.")]
     InvalidCredentials,
     /// Too many failed attempts.
-    #[error("There were too many failed attempts. Try again in {} seconds.", retry_after_secs)]
+    #[error(
+        "There were too many failed attempts. Try again in {} seconds.",
+        retry_after_secs
+    )]
     Throttled {
         /// When it is worth trying again.
         retry_after_secs: u64,

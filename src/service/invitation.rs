@@ -28,7 +28,11 @@ pub struct Invitation {
 }
 
 /// Makes a link for a user; the one before, if any, is void.
-pub async fn invite(context: &Context, user_id: UserId, origin: Origin) -> Result<Invitation, Error> {
+pub async fn invite(
+    context: &Context,
+    user_id: UserId,
+    origin: Origin,
+) -> Result<Invitation, Error> {
     let draft = Draft::new(context)?;
     let invitation = draft.invitation(context);
     context
@@ -53,22 +57,36 @@ pub async fn find_invited(context: &Context, token: &str) -> Result<UserRecord, 
         .find_verification_token(Purpose::Invitation, &token_hash(token), now)
         .await?;
     let user_id = found.flatten().ok_or(Error::DeadLink)?;
-    context.store.find_user(user_id, now).await?.ok_or(Error::DeadLink)
+    context
+        .store
+        .find_user(user_id, now)
+        .await?
+        .ok_or(Error::DeadLink)
 }
 
 /// Chooses a password by a link, which is used up. The user's sessions end.
-pub async fn accept(context: &Context, token: &str, password: &Secret, visitor: &Visitor) -> Result<UserRecord, Error> {
+pub async fn accept(
+    context: &Context,
+    token: &str,
+    password: &Secret,
+    visitor: &Visitor,
+) -> Result<UserRecord, Error> {
     let user = find_invited(context, token).await?;
     judge_password(context, password, &user.email, &user.name)?;
     let new = context.passwords.hash(&context.keys(), password).await?;
     let hash = token_hash(token);
-    let origin = Origin { actor: Actor::User(user.id), ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::User(user.id),
+        ip: Some(visitor.ip),
+    };
     let user_id = user.id;
     context
         .store
         .write(context.now(), move |tx| {
             Box::pin(async move {
-                let used = tx.consume_verification_token(Purpose::Invitation, &hash).await?;
+                let used = tx
+                    .consume_verification_token(Purpose::Invitation, &hash)
+                    .await?;
                 if used.flatten() != Some(user_id) {
                     return Err(Error::DeadLink);
                 }
@@ -101,13 +119,27 @@ impl Draft {
     pub(super) fn invitation(&self, context: &Context) -> Invitation {
         let base = &context.settings.public_url;
         let url = format!("{base}/invitation?token={}", self.token.reveal());
-        Invitation { url: Secret::new(url), expires_at: self.expires_at }
+        Invitation {
+            url: Secret::new(url),
+            expires_at: self.expires_at,
+        }
     }
 
-    pub(super) async fn keep(self, tx: &mut Transaction, user_id: UserId, origin: Origin) -> Result<(), Error> {
+    pub(super) async fn keep(
+        self,
+        tx: &mut Transaction,
+        user_id: UserId,
+        origin: Origin,
+    ) -> Result<(), Error> {
         let hash = token_hash(self.token.reveal());
-        tx.replace_verification_token(self.id, Purpose::Invitation, Some(user_id), &hash, self.expires_at)
-            .await?;
+        tx.replace_verification_token(
+            self.id,
+            Purpose::Invitation,
+            Some(user_id),
+            &hash,
+            self.expires_at,
+        )
+        .await?;
         let event = AuditEvent::new(origin, Action::InvitationMade).subject(user_id);
         Ok(tx.audit(event).await?)
     }

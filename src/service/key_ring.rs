@@ -10,7 +10,9 @@ use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
@@ -77,13 +79,17 @@ impl KeyRing {
     ) -> Result<Self, KeyRingError> {
         let mut keys = store.keys().await?;
         let missing = |keys: &[SealedKey], purpose| {
-            !keys.iter().any(|key| key.purpose == purpose && key.retired_at.is_none())
+            !keys
+                .iter()
+                .any(|key| key.purpose == purpose && key.retired_at.is_none())
         };
         for purpose in KeyPurpose::ALL {
             if missing(&keys, purpose) {
                 let key = new_key(master, purpose, now)?;
                 let made = store
-                    .write(now, move |tx| Box::pin(async move { tx.insert_key(key).await }))
+                    .write(now, move |tx| {
+                        Box::pin(async move { tx.insert_key(key).await })
+                    })
                     .await;
                 match made {
                     // Another process made one at the same moment: that one counts.
@@ -137,21 +143,35 @@ impl KeyRing {
     }
 
     /// The key of this id, if tokens signed with it may still live.
-    pub fn verifying(&self, kid: &str, token_life: TimeDelta, now: DateTime<Utc>) -> Option<&Arc<SigningKey>> {
+    pub fn verifying(
+        &self,
+        kid: &str,
+        token_life: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Option<&Arc<SigningKey>> {
         self.signing
             .iter()
             .find(|key| key.kid == kid && key.verifies(token_life, now))
     }
 
     /// All keys whose tokens may still live, newest first.
-    pub fn published(&self, token_life: TimeDelta, now: DateTime<Utc>) -> impl Iterator<Item = &Arc<SigningKey>> {
-        self.signing.iter().filter(move |key| key.verifies(token_life, now))
+    pub fn published(
+        &self,
+        token_life: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = &Arc<SigningKey>> {
+        self.signing
+            .iter()
+            .filter(move |key| key.verifies(token_life, now))
     }
 
     /// The same signing keys, in the same state?
     pub fn same_signing_keys(&self, other: &Self) -> bool {
         let state = |ring: &Self| -> Vec<(String, Option<DateTime<Utc>>)> {
-            ring.signing.iter().map(|key| (key.kid.clone(), key.retired_at)).collect()
+            ring.signing
+                .iter()
+                .map(|key| (key.kid.clone(), key.retired_at))
+                .collect()
         };
         state(self) == state(other)
     }
@@ -182,7 +202,8 @@ impl SigningKey {
     fn open(key: SealedKey, pkcs8: &[u8]) -> Result<Self, KeyRingError> {
         let unusable = || KeyRingError::Unusable(key.id.clone());
         let encoding = EncodingKey::from_ec_der(pkcs8);
-        let mut jwk = Jwk::from_encoding_key(&encoding, Algorithm::ES256).map_err(|_| unusable())?;
+        let mut jwk =
+            Jwk::from_encoding_key(&encoding, Algorithm::ES256).map_err(|_| unusable())?;
         let AlgorithmParameters::EllipticCurve(curve) = &jwk.algorithm else {
             return Err(unusable());
         };
@@ -205,7 +226,8 @@ impl SigningKey {
     }
 
     fn verifies(&self, token_life: TimeDelta, now: DateTime<Utc>) -> bool {
-        self.retired_at.is_none_or(|at| now < at + token_life + NOTICE)
+        self.retired_at
+            .is_none_or(|at| now < at + token_life + NOTICE)
     }
 }
 
@@ -235,7 +257,11 @@ pub async fn rotate_signing_key(
     Ok(kid)
 }
 
-fn new_key(master: &MasterKey, purpose: KeyPurpose, now: DateTime<Utc>) -> Result<SealedKey, KeyRingError> {
+fn new_key(
+    master: &MasterKey,
+    purpose: KeyPurpose,
+    now: DateTime<Utc>,
+) -> Result<SealedKey, KeyRingError> {
     let (id, secret) = match purpose {
         KeyPurpose::Signing => new_signing_key().ok_or(MasterKeyError::Cannot)?,
         KeyPurpose::Pepper | KeyPurpose::Derivation => {
@@ -245,11 +271,19 @@ fn new_key(master: &MasterKey, purpose: KeyPurpose, now: DateTime<Utc>) -> Resul
         }
     };
     let sealed = master.seal(purpose, &id, &secret)?;
-    Ok(SealedKey { id, purpose, sealed, created_at: now, retired_at: None })
+    Ok(SealedKey {
+        id,
+        purpose,
+        sealed,
+        created_at: now,
+        retired_at: None,
+    })
 }
 
 fn new_signing_key() -> Option<(String, Zeroizing<Vec<u8>>)> {
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).ok()?;
+    let document =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .ok()?;
     let pkcs8 = Zeroizing::new(document.as_ref().to_vec());
     let jwk = Jwk::from_encoding_key(&EncodingKey::from_ec_der(&pkcs8), Algorithm::ES256).ok()?;
     Some((thumbprint(&jwk), pkcs8))

@@ -72,14 +72,21 @@ impl MasterKey {
         }
         let path = settings.data_dir.join(FILE_NAME);
         let shown = path.display().to_string();
-        let failed = |source| MasterKeyError::File { path: shown.clone(), source };
+        let failed = |source| MasterKeyError::File {
+            path: shown.clone(),
+            source,
+        };
         if !path.try_exists().map_err(failed)? {
             if !may_make {
                 return Err(MasterKeyError::Missing(shown));
             }
             make(&settings.data_dir, &path).map_err(failed)?;
         }
-        let mode = std::fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o777;
+        let mode = std::fs::metadata(&path)
+            .map_err(failed)?
+            .permissions()
+            .mode()
+            & 0o777;
         if mode & 0o077 != 0 {
             return Err(MasterKeyError::TooOpen { path: shown, mode });
         }
@@ -100,7 +107,12 @@ impl MasterKey {
     }
 
     /// Seals a secret for one purpose and identifier; it cannot be passed off as another.
-    pub fn seal(&self, purpose: KeyPurpose, id: &str, secret: &[u8]) -> Result<Vec<u8>, MasterKeyError> {
+    pub fn seal(
+        &self,
+        purpose: KeyPurpose,
+        id: &str,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, MasterKeyError> {
         let mut text = secret.to_vec();
         let nonce = self
             .0
@@ -112,7 +124,12 @@ impl MasterKey {
     }
 
     /// Opens what was sealed for this purpose and identifier.
-    pub fn open(&self, purpose: KeyPurpose, id: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
+    pub fn open(
+        &self,
+        purpose: KeyPurpose,
+        id: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, MasterKeyError> {
         let (nonce, text) = sealed
             .split_at_checked(NONCE_BYTES)
             .ok_or(MasterKeyError::Wrong)?;
@@ -146,7 +163,10 @@ fn make(directory: &Path, path: &Path) -> std::io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&draft)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        });
     let linked = written.and_then(|()| std::fs::hard_link(&draft, path));
     std::fs::remove_file(&draft)?;
     match linked {

@@ -85,7 +85,11 @@ impl PasswordHasher {
                 .map_err(|_| Error::Internal("password threads"))?;
         }
         let cost = settings.bcrypt_cost;
-        Ok(Self { queue, cost, decoy: decoy(cost)? })
+        Ok(Self {
+            queue,
+            cost,
+            decoy: decoy(cost)?,
+        })
     }
 
     /// Hashes a password that may be chosen.
@@ -120,12 +124,17 @@ impl PasswordHasher {
             return Ok(Comparison::Different);
         }
         if outdated {
-            return Ok(Comparison::SameButOutdated(self.hash(keys, password).await?));
+            return Ok(Comparison::SameButOutdated(
+                self.hash(keys, password).await?,
+            ));
         }
         Ok(Comparison::Same)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             // Whoever asked may have hung up while waiting: then there is nothing to do.
@@ -134,7 +143,9 @@ impl PasswordHasher {
             }
         });
         match self.queue.try_send(job) {
-            Ok(()) => answer.await.map_err(|_| Error::Internal("password threads")),
+            Ok(()) => answer
+                .await
+                .map_err(|_| Error::Internal("password threads")),
             Err(TrySendError::Full(_)) => Err(Error::Busy),
             Err(TrySendError::Disconnected(_)) => Err(Error::Internal("password threads")),
         }
@@ -159,7 +170,10 @@ fn pre_hash(pepper: &hmac::Key, password: &Secret) -> Zeroizing<String> {
 fn decoy(cost: u32) -> Result<String, Error> {
     const ALPHABET: &[u8; 64] = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let random = entropy::random_bytes::<53>()?;
-    let mut text: Vec<u8> = random.iter().map(|b| ALPHABET[usize::from(b % 64)]).collect();
+    let mut text: Vec<u8> = random
+        .iter()
+        .map(|b| ALPHABET[usize::from(b % 64)])
+        .collect();
     // Last characters of the 128-bit salt and the 184-bit digest, whose spare bits are zero.
     for (at, canonical) in [(21, b'.'), (52, b'.')] {
         if let Some(byte) = text.get_mut(at) {

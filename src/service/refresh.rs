@@ -30,11 +30,18 @@ const MAX_BYTES: usize = 64;
 /// # Errors
 /// [`Error::Refused`] if nobody issued it, its session has ended, or it was used again as by a
 /// thief, which ends the session; [`Error::Throttled`] for somebody who keeps guessing.
-pub async fn refresh(context: &Context, token: &Secret, visitor: &Visitor) -> Result<SignedIn, Error> {
+pub async fn refresh(
+    context: &Context,
+    token: &Secret,
+    visitor: &Visitor,
+) -> Result<SignedIn, Error> {
     let found = if token.reveal().len() > MAX_BYTES {
         None
     } else {
-        context.store.find_refresh_token(&token_hash(token.reveal())).await?
+        context
+            .store
+            .find_refresh_token(&token_hash(token.reveal()))
+            .await?
     };
     let Some(found) = found else {
         throttle::begin(context, Target::refresh(context, visitor.ip)).await?;
@@ -66,7 +73,11 @@ pub async fn refresh(context: &Context, token: &Secret, visitor: &Visitor) -> Re
         Outcome::NotLive => {
             context.store.cache().forget(session_id).await;
             live_facts(context, session_id).await?;
-            return Err(Refusal::SessionEnded { session_id, end: None }.into());
+            return Err(Refusal::SessionEnded {
+                session_id,
+                end: None,
+            }
+            .into());
         }
         Outcome::Reused => {
             tracing::warn!(%session_id, %user_id, "a refresh token was used twice; the session was ended");
@@ -75,7 +86,13 @@ pub async fn refresh(context: &Context, token: &Secret, visitor: &Visitor) -> Re
         }
     }
     let access = issue_access_token(context, &facts, context.now())?;
-    Ok(SignedIn { facts, tokens: IssuedTokens { access, refresh: next } })
+    Ok(SignedIn {
+        facts,
+        tokens: IssuedTokens {
+            access,
+            refresh: next,
+        },
+    })
 }
 
 struct Links {
@@ -113,7 +130,10 @@ async fn rotate(
         }
         Presented::SameSuccessor => Ok(Outcome::Rotated),
         Presented::Reused => {
-            let origin = Origin { actor: Actor::Nobody, ip: Some(ip) };
+            let origin = Origin {
+                actor: Actor::Nobody,
+                ip: Some(ip),
+            };
             let event = AuditEvent::new(origin, Action::RefreshReused)
                 .subject(user_id)
                 .session(session_id);
@@ -128,20 +148,38 @@ async fn rotate(
 /// The facts of a session that is not known to have ended. Its limits are judged by the table.
 async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Facts>, Error> {
     let now = context.now();
-    let gone = || Error::from(Refusal::SessionEnded { session_id, end: None });
-    let record = context.store.find_session(session_id, now).await?.ok_or_else(gone)?;
+    let gone = || {
+        Error::from(Refusal::SessionEnded {
+            session_id,
+            end: None,
+        })
+    };
+    let record = context
+        .store
+        .find_session(session_id, now)
+        .await?
+        .ok_or_else(gone)?;
     if let Some(ended) = record.ended {
         let end = Some((ended.at, ended.reason));
         return Err(Refusal::SessionEnded { session_id, end }.into());
     }
-    let cached = context.store.session_facts(session_id, record.user_id, now).await?;
+    let cached = context
+        .store
+        .session_facts(session_id, record.user_id, now)
+        .await?;
     match &cached.stored {
         Stored::Open(facts) if facts.user_enabled => Ok(Arc::clone(facts)),
         Stored::Open(_) => Err(Refusal::UserDisabled { session_id }.into()),
-        Stored::UserGone => Err(Refusal::UserGone { session_id, user_id: record.user_id }.into()),
-        Stored::Ended(ended) => {
-            Err(Refusal::SessionEnded { session_id, end: Some((ended.at, ended.reason)) }.into())
+        Stored::UserGone => Err(Refusal::UserGone {
+            session_id,
+            user_id: record.user_id,
         }
+        .into()),
+        Stored::Ended(ended) => Err(Refusal::SessionEnded {
+            session_id,
+            end: Some((ended.at, ended.reason)),
+        }
+        .into()),
         Stored::SessionGone => Err(gone()),
     }
 }

@@ -10,6 +10,8 @@ use crate::store::reset::Emptied;
 pub async fn reset(context: &Context) -> Result<Emptied, Error> {
     context
         .store
-        .write(context.now(), move |tx| Box::pin(async move { Ok(tx.delete_everything().await?) }))
+        .write(context.now(), move |tx| {
+            Box::pin(async move { Ok(tx.delete_everything().await?) })
+        })
         .await
 }

@@ -17,7 +17,12 @@ const USERS: &[(&str, &str, &[&str], &str)] = &[
     ("ada@demo.example", "Ada Admin", &["admin"], "castle"),
     ("ben@demo.example", "Ben Builder", &["editor"], "castle"),
     ("cleo@demo.example", "Cleo Clerk", &[], "castle"),
-    ("dan@demo.example", "Dan Drawbridge", &["editor", "billing"], "harbour"),
+    (
+        "dan@demo.example",
+        "Dan Drawbridge",
+        &["editor", "billing"],
+        "harbour",
+    ),
     ("eve@demo.example", "Eve Evans", &[], "harbour"),
 ];
 
@@ -49,7 +54,9 @@ pub async fn seed(context: &Context, origin: Origin) -> Result<Vec<&'static str>
                         .await?;
                     let organization = organization(slug);
                     let id = OrganizationId(entropy::new_id(now)?);
-                    let id = tx.ensure_organization(id, organization.0, organization.1).await?;
+                    let id = tx
+                        .ensure_organization(id, organization.0, organization.1)
+                        .await?;
                     tx.insert_membership(user_id, id).await?;
                 }
                 Ok::<_, Error>(tx.audit(AuditEvent::new(origin, Action::Seeded)).await?)

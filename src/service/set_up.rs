@@ -21,7 +21,11 @@ const LIFETIME: TimeDelta = TimeDelta::hours(24);
 
 /// Has nobody been made administrator yet?
 pub async fn is_needed(context: &Context) -> Result<bool, Error> {
-    Ok(context.store.count_enabled_with_role(&Role::admin()).await? == 0)
+    Ok(context
+        .store
+        .count_enabled_with_role(&Role::admin())
+        .await?
+        == 0)
 }
 
 /// Makes a new set-up code; older ones are void.
@@ -65,13 +69,20 @@ pub async fn make_administrator(
         throttle::begin(context, Target::address(context, visitor.ip)).await?;
         return Err(Error::DeadLink);
     }
-    let valid = Valid::new(NewUser { email, name, roles: vec![ADMIN.to_owned()] })?;
+    let valid = Valid::new(NewUser {
+        email,
+        name,
+        roles: vec![ADMIN.to_owned()],
+    })?;
     judge_password(context, password, valid.email.as_str(), &valid.name)?;
     let new = context.passwords.hash(&context.keys(), password).await?;
     let now = context.now();
     let user_id = UserId(entropy::new_id(now)?);
     let hash = token_hash(code);
-    let origin = Origin { actor: Actor::Nobody, ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::Nobody,
+        ip: Some(visitor.ip),
+    };
     context
         .store
         .write(now, move |tx| {
@@ -81,7 +92,8 @@ pub async fn make_administrator(
                     return Err(Error::DeadLink);
                 }
                 valid.insert(tx, user_id, origin).await?;
-                tx.set_password_hash(user_id, None, &new.hash, &new.pepper_id, true).await?;
+                tx.set_password_hash(user_id, None, &new.hash, &new.pepper_id, true)
+                    .await?;
                 let event = AuditEvent::new(origin, Action::FirstAdministrator).subject(user_id);
                 tx.audit(event).await?;
                 Ok(user_id)

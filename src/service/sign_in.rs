@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::entropy;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
-use crate::rules::end_reason::EndReason;
 use crate::rules::email::Email;
+use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::password::PasswordFault;
 use crate::rules::session::{Facts, Stored};
@@ -62,7 +62,11 @@ pub struct SignedIn {
 /// [`Error::InvalidCredentials`] alike for an unknown address, a wrong password, an account
 /// without one and a disabled account, after the same time; [`Error::Throttled`],
 /// [`Error::Busy`], [`Error::Unavailable`]; [`Error::Password`] for one that is too long to be any.
-pub async fn sign_in(context: &Context, request: SignIn, visitor: &Visitor) -> Result<SignedIn, Error> {
+pub async fn sign_in(
+    context: &Context,
+    request: SignIn,
+    visitor: &Visitor,
+) -> Result<SignedIn, Error> {
     if is_too_long(request.password.reveal()) {
         let chars = request.password.reveal().chars().count();
         return Err(Error::Password(PasswordFault::TooLong { chars }));
@@ -77,7 +81,11 @@ pub async fn sign_in(context: &Context, request: SignIn, visitor: &Visitor) -> R
     let attempt = throttle::begin(context, target).await?;
     let kept = credentials.as_ref().and_then(kept_hash);
     let keys = context.keys();
-    let compared = match context.passwords.compare(&keys, &request.password, kept).await {
+    let compared = match context
+        .passwords
+        .compare(&keys, &request.password, kept)
+        .await
+    {
         Ok(compared) => compared,
         Err(error) => {
             // It was never looked at, so it is no failure.
@@ -107,7 +115,10 @@ pub async fn sign_in(context: &Context, request: SignIn, visitor: &Visitor) -> R
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());
     let refresh_id = entropy::new_id(now)?;
-    let origin = Origin { actor: Actor::User(user_id), ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::User(user_id),
+        ip: Some(visitor.ip),
+    };
     let opened = context
         .store
         .write(now, move |tx| {
@@ -122,9 +133,11 @@ pub async fn sign_in(context: &Context, request: SignIn, visitor: &Visitor) -> R
                         .await?;
                 }
                 tx.insert_session(new).await?;
-                tx.insert_refresh_token(refresh_id, session_id, &hash).await?;
+                tx.insert_refresh_token(refresh_id, session_id, &hash)
+                    .await?;
                 if let Some(previous) = request.replaces {
-                    end_sessions(tx, Which::One(previous), EndReason::SignedInAgain, origin).await?;
+                    end_sessions(tx, Which::One(previous), EndReason::SignedInAgain, origin)
+                        .await?;
                 }
                 let event = AuditEvent::new(origin, Action::SignedIn)
                     .subject(user_id)
@@ -138,17 +151,26 @@ pub async fn sign_in(context: &Context, request: SignIn, visitor: &Visitor) -> R
     if !opened {
         return Err(failed(context, user, visitor, "account-not-usable").await?);
     }
-    let cached = context.store.session_facts(session_id, user_id, now).await?;
+    let cached = context
+        .store
+        .session_facts(session_id, user_id, now)
+        .await?;
     let Stored::Open(facts) = &cached.stored else {
         return Err(Error::InvalidCredentials);
     };
     let access = issue_access_token(context, facts, now)?;
     let facts = Arc::clone(facts);
-    Ok(SignedIn { facts, tokens: IssuedTokens { access, refresh } })
+    Ok(SignedIn {
+        facts,
+        tokens: IssuedTokens { access, refresh },
+    })
 }
 
 /// The account may be used, and its password is still the one that was compared.
-pub(super) async fn still_valid(tx: &mut Transaction, compared: &Credentials) -> Result<bool, Error> {
+pub(super) async fn still_valid(
+    tx: &mut Transaction,
+    compared: &Credentials,
+) -> Result<bool, Error> {
     let current = tx.lock_user(compared.user_id).await?;
     Ok(current.is_some_and(|c| c.enabled && c.password_hash == compared.password_hash))
 }
@@ -166,7 +188,10 @@ async fn failed(
     visitor: &Visitor,
     reason: &'static str,
 ) -> Result<Error, Error> {
-    let origin = Origin { actor: Actor::Nobody, ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::Nobody,
+        ip: Some(visitor.ip),
+    };
     let mut event = AuditEvent::new(origin, Action::SignInFailed);
     event = match user {
         Some(user) => event.subject(user).reason(reason),

@@ -26,7 +26,10 @@ pub async fn step_up(
     let (credentials, attempt) =
         check_password(context, principal, password, visitor, Action::StepUpFailed).await?;
     let (session_id, user_id) = (principal.facts.session_id, principal.facts.user_id);
-    let origin = Origin { actor: Actor::User(user_id), ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::User(user_id),
+        ip: Some(visitor.ip),
+    };
     let renewal = Renewal::new(context)?;
     let hash = renewal.clone();
     let renewed = context
@@ -59,8 +62,15 @@ pub(super) async fn check_password(
     let facts = &principal.facts;
     let session_id = facts.session_id;
     let user_id = facts.user_id;
-    let gone = Refusal::UserGone { session_id, user_id };
-    let credentials = context.store.find_credentials_of(user_id).await?.ok_or(gone)?;
+    let gone = Refusal::UserGone {
+        session_id,
+        user_id,
+    };
+    let credentials = context
+        .store
+        .find_credentials_of(user_id)
+        .await?
+        .ok_or(gone)?;
     let known = throttle::address_is_known(context, Some(user_id), visitor.ip).await?;
     let target = Target::account(context, &facts.email, visitor.ip, known);
     let attempt = throttle::begin(context, target).await?;
@@ -68,12 +78,18 @@ pub(super) async fn check_password(
         Comparison::Different
     } else {
         let keys = context.keys();
-        context.passwords.compare(&keys, password, kept_hash(&credentials)).await?
+        context
+            .passwords
+            .compare(&keys, password, kept_hash(&credentials))
+            .await?
     };
     if compared != Comparison::Different {
         return Ok((credentials, attempt));
     }
-    let origin = Origin { actor: Actor::User(user_id), ip: Some(visitor.ip) };
+    let origin = Origin {
+        actor: Actor::User(user_id),
+        ip: Some(visitor.ip),
+    };
     let event = AuditEvent::new(origin, failure)
         .subject(user_id)
         .session(session_id)
@@ -96,7 +112,10 @@ pub(super) struct Renewal {
 
 impl Renewal {
     pub(super) fn new(context: &Context) -> Result<Self, Error> {
-        Ok(Self { refresh: new_refresh_token()?, refresh_id: entropy::new_id(context.now())? })
+        Ok(Self {
+            refresh: new_refresh_token()?,
+            refresh_id: entropy::new_id(context.now())?,
+        })
     }
 
     /// Inside the act. False if the session is not live any more.
@@ -110,7 +129,8 @@ impl Renewal {
         }
         tx.delete_refresh_tokens_of(session_id).await?;
         let hash = token_hash(self.refresh.reveal());
-        tx.insert_refresh_token(self.refresh_id, session_id, &hash).await?;
+        tx.insert_refresh_token(self.refresh_id, session_id, &hash)
+            .await?;
         Ok(true)
     }
 
@@ -123,14 +143,28 @@ impl Renewal {
     ) -> Result<SignedIn, Error> {
         let (session_id, user_id) = (principal.facts.session_id, principal.facts.user_id);
         let now = context.now();
-        let ended = Error::from(Refusal::SessionEnded { session_id, end: None });
+        let ended = Error::from(Refusal::SessionEnded {
+            session_id,
+            end: None,
+        });
         if !renewed {
             return Err(ended);
         }
-        let cached = context.store.session_facts(session_id, user_id, now).await?;
-        let Stored::Open(facts) = &cached.stored else { return Err(ended) };
+        let cached = context
+            .store
+            .session_facts(session_id, user_id, now)
+            .await?;
+        let Stored::Open(facts) = &cached.stored else {
+            return Err(ended);
+        };
         let access = issue_access_token(context, facts, now)?;
-        let tokens = IssuedTokens { access, refresh: self.refresh };
-        Ok(SignedIn { facts: Arc::clone(facts), tokens })
+        let tokens = IssuedTokens {
+            access,
+            refresh: self.refresh,
+        };
+        Ok(SignedIn {
+            facts: Arc::clone(facts),
+            tokens,
+        })
     }
 }

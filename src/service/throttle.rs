@@ -38,7 +38,10 @@ impl Target {
         let address = (Counter::Address, key(context, "address", &network));
         let account = if address_is_known {
             let text = format!("{email} from {network}");
-            (Counter::AccountFromKnownAddress, key(context, "account", &text))
+            (
+                Counter::AccountFromKnownAddress,
+                key(context, "account", &text),
+            )
         } else {
             (Counter::Account, key(context, "account", email))
         };
@@ -48,7 +51,10 @@ impl Target {
     /// A refresh token nobody issued, from an address.
     pub fn refresh(context: &Context, ip: IpAddr) -> Self {
         let network = throttled_network(ip);
-        Self(vec![(Counter::RefreshFromAddress, key(context, "refresh", &network))])
+        Self(vec![(
+            Counter::RefreshFromAddress,
+            key(context, "refresh", &network),
+        )])
     }
 
     /// A guess at the set-up code, from an address.
@@ -66,7 +72,10 @@ pub async fn address_is_known(
 ) -> Result<bool, StoreError> {
     // For an unknown user the same question is asked of nobody, so that it takes as long.
     let user = user.unwrap_or(crate::rules::id::UserId(uuid::Uuid::nil()));
-    context.store.has_signed_in_from(user, &ip.to_string()).await
+    context
+        .store
+        .has_signed_in_from(user, &ip.to_string())
+        .await
 }
 
 /// Counts an attempt, or refuses it because of those before it.
@@ -85,15 +94,27 @@ pub async fn begin(context: &Context, target: Target) -> Result<Attempt, Error> 
                     }
                     wait = wait.max(before.blocked_until - now);
                     let mine = now + counter.delay(before.failures.saturating_add(1));
-                    counted.push(Counted { counter, key, before, mine });
+                    counted.push(Counted {
+                        counter,
+                        key,
+                        before,
+                        mine,
+                    });
                 }
                 if wait > TimeDelta::zero() {
                     let retry_after_secs = u64::try_from(wait.num_seconds()).unwrap_or(0) + 1;
                     return Err(Error::Throttled { retry_after_secs });
                 }
-                for Counted { key, before, mine, .. } in &counted {
+                for Counted {
+                    key, before, mine, ..
+                } in &counted
+                {
                     let failures = before.failures.saturating_add(1);
-                    let after = Throttle { failures, blocked_until: *mine, updated_at: now };
+                    let after = Throttle {
+                        failures,
+                        blocked_until: *mine,
+                        updated_at: now,
+                    };
                     tx.update_throttle(key, after).await?;
                 }
                 Ok(Attempt(counted))
@@ -136,7 +157,11 @@ impl Attempt {
             } else {
                 current.blocked_until
             };
-            let after = Throttle { failures, blocked_until, updated_at: current.updated_at };
+            let after = Throttle {
+                failures,
+                blocked_until,
+                updated_at: current.updated_at,
+            };
             tx.update_throttle(&counted.key, after).await?;
         }
         Ok(())

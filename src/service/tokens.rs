@@ -36,7 +36,11 @@ pub struct AccessToken {
 }
 
 /// Signs an access token for a live session. It never outlives the session.
-pub fn issue_access_token(context: &Context, facts: &Facts, now: DateTime<Utc>) -> Result<AccessToken, Error> {
+pub fn issue_access_token(
+    context: &Context,
+    facts: &Facts,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Error> {
     let keys = context.keys();
     let key = keys.active().ok_or(Error::Internal("signing key"))?;
     let expires_at = (now + context.settings.access_token).min(facts.expires_at);
@@ -52,8 +56,16 @@ pub fn issue_access_token(context: &Context, facts: &Facts, now: DateTime<Utc>) 
         nbf: now.timestamp(),
         exp: expires_at.timestamp(),
         auth_time: facts.auth_time.timestamp(),
-        amr: facts.amr.split_ascii_whitespace().map(str::to_owned).collect(),
-        roles: facts.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        amr: facts
+            .amr
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        roles: facts
+            .roles
+            .iter()
+            .map(|role| role.as_str().to_owned())
+            .collect(),
         org: facts.organization_id,
     };
     let header = Header {
@@ -63,11 +75,18 @@ pub fn issue_access_token(context: &Context, facts: &Facts, now: DateTime<Utc>) 
     };
     let text = jsonwebtoken::encode(&header, &claims, &key.encoding)
         .map_err(|_| Error::Internal("signature"))?;
-    Ok(AccessToken { text: Secret::new(text), expires_at: DateTime::from_timestamp(claims.exp, 0).unwrap_or(expires_at) })
+    Ok(AccessToken {
+        text: Secret::new(text),
+        expires_at: DateTime::from_timestamp(claims.exp, 0).unwrap_or(expires_at),
+    })
 }
 
 /// Verifies an access token: its form, its key, its signature, then its claims.
-pub fn verify_access_token(context: &Context, token: &str, now: DateTime<Utc>) -> Result<VerifiedToken, Fault> {
+pub fn verify_access_token(
+    context: &Context,
+    token: &str,
+    now: DateTime<Utc>,
+) -> Result<VerifiedToken, Fault> {
     let parts = access_token::split(token)?;
     let keys = context.keys();
     let key = keys
@@ -105,7 +124,9 @@ pub fn new_refresh_token() -> Result<Secret, Error> {
 /// The one token that replaces this one. It is derived, so that whoever presents this one again
 /// within its grace gets the same, although only hashes are kept.
 pub fn successor(context: &Context, refresh_token: &str) -> Secret {
-    let bytes = context.keys().derive("refresh token", refresh_token.as_bytes());
+    let bytes = context
+        .keys()
+        .derive("refresh token", refresh_token.as_bytes());
     Secret::new(encode(&bytes))
 }
 
@@ -116,12 +137,20 @@ pub fn token_hash(token: &str) -> TokenHash {
 
 /// The hidden text of forms shown to this session.
 pub fn form_token(context: &Context, session_id: SessionId) -> String {
-    encode(&context.keys().derive("form of a session", session_id.0.as_bytes()))
+    encode(
+        &context
+            .keys()
+            .derive("form of a session", session_id.0.as_bytes()),
+    )
 }
 
 /// The hidden text of forms shown to somebody who is not signed in, bound to a cookie.
 pub fn form_token_before_sign_in(context: &Context, cookie: &str) -> String {
-    encode(&context.keys().derive("form before sign-in", cookie.as_bytes()))
+    encode(
+        &context
+            .keys()
+            .derive("form before sign-in", cookie.as_bytes()),
+    )
 }
 
 /// Compares two secrets in time that does not depend on where they differ.

@@ -29,7 +29,11 @@ impl Touches {
 
     /// Notes a use.
     pub fn note(&self, facts: &Facts, at: DateTime<Utc>) {
-        let used = Use { session_id: facts.session_id, at, idle_timeout: facts.idle_timeout };
+        let used = Use {
+            session_id: facts.session_id,
+            at,
+            idle_timeout: facts.idle_timeout,
+        };
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -46,7 +46,11 @@ pub struct UserPatch {
 }
 
 /// Makes a user who has no password yet, and the link on which to choose one.
-pub async fn create_user(context: &Context, new: NewUser, origin: Origin) -> Result<(UserRecord, Invitation), Error> {
+pub async fn create_user(
+    context: &Context,
+    new: NewUser,
+    origin: Origin,
+) -> Result<(UserRecord, Invitation), Error> {
     let draft = Draft::new(context)?;
     let invitation = draft.invitation(context);
     let valid = Valid::new(new)?;
@@ -81,7 +85,8 @@ pub async fn create_user_with_password(
         .write(now, move |tx| {
             Box::pin(async move {
                 valid.insert(tx, user_id, origin).await?;
-                tx.set_password_hash(user_id, None, &hash.hash, &hash.pepper_id, true).await?;
+                tx.set_password_hash(user_id, None, &hash.hash, &hash.pepper_id, true)
+                    .await?;
                 Ok::<_, Error>(())
             })
         })
@@ -100,7 +105,12 @@ pub async fn get_user(context: &Context, user_id: UserId) -> Result<UserRecord, 
 
 /// Changes a user. Roles and state count from the user's next request; disabling ends all the
 /// user's sessions, and enabling brings none back.
-pub async fn update_user(context: &Context, user_id: UserId, patch: UserPatch, origin: Origin) -> Result<UserRecord, Error> {
+pub async fn update_user(
+    context: &Context,
+    user_id: UserId,
+    patch: UserPatch,
+    origin: Origin,
+) -> Result<UserRecord, Error> {
     let name = patch.name.as_deref().map(valid_name).transpose()?;
     let roles = patch.roles.map(valid_roles).transpose()?;
     if patch.enabled == Some(false) && origin.actor.user_id() == Some(user_id) {
@@ -115,9 +125,13 @@ pub async fn update_user(context: &Context, user_id: UserId, patch: UserPatch, o
                     return Err(Error::NotFound("user"));
                 }
                 if let Some(name) = name {
-                    let change = UserChange { name: Some(name), enabled: None };
+                    let change = UserChange {
+                        name: Some(name),
+                        enabled: None,
+                    };
                     tx.update_user(user_id, change).await?;
-                    tx.audit(AuditEvent::new(origin, Action::UserUpdated).subject(user_id)).await?;
+                    tx.audit(AuditEvent::new(origin, Action::UserUpdated).subject(user_id))
+                        .await?;
                 }
                 if let Some(roles) = roles {
                     set_roles(tx, user_id, &roles, origin).await?;
@@ -161,30 +175,51 @@ pub(super) async fn remove(
     }
     end_sessions(tx, Which::User(user_id), reason, origin).await?;
     tx.delete_user(user_id).await?;
-    Ok(tx.audit(AuditEvent::new(origin, Action::UserDeleted).subject(user_id)).await?)
+    Ok(tx
+        .audit(AuditEvent::new(origin, Action::UserDeleted).subject(user_id))
+        .await?)
 }
 
 /// Gives one role.
-pub async fn grant_role(context: &Context, user_id: UserId, role: &str, origin: Origin) -> Result<(), Error> {
+pub async fn grant_role(
+    context: &Context,
+    user_id: UserId,
+    role: &str,
+    origin: Origin,
+) -> Result<(), Error> {
     let mut roles = typed_roles(&get_user(context, user_id).await?);
     roles.push(role.to_owned());
-    let patch = UserPatch { roles: Some(roles), ..UserPatch::default() };
+    let patch = UserPatch {
+        roles: Some(roles),
+        ..UserPatch::default()
+    };
     update_user(context, user_id, patch, origin).await.map(drop)
 }
 
 /// Takes one role away.
-pub async fn revoke_role(context: &Context, user_id: UserId, role: &str, origin: Origin) -> Result<(), Error> {
+pub async fn revoke_role(
+    context: &Context,
+    user_id: UserId,
+    role: &str,
+    origin: Origin,
+) -> Result<(), Error> {
     let mut roles = typed_roles(&get_user(context, user_id).await?);
     if !roles.iter().any(|has| has == role) {
         return Err(Error::NotFound("role of this user"));
     }
     roles.retain(|has| has != role);
-    let patch = UserPatch { roles: Some(roles), ..UserPatch::default() };
+    let patch = UserPatch {
+        roles: Some(roles),
+        ..UserPatch::default()
+    };
     update_user(context, user_id, patch, origin).await.map(drop)
 }
 
 fn typed_roles(user: &UserRecord) -> Vec<String> {
-    user.roles.iter().map(|role| role.as_str().to_owned()).collect()
+    user.roles
+        .iter()
+        .map(|role| role.as_str().to_owned())
+        .collect()
 }
 
 /// A user whose every field has been checked.
@@ -196,19 +231,33 @@ pub(super) struct Valid {
 
 impl Valid {
     pub(super) fn new(new: NewUser) -> Result<Self, Error> {
-        let email = Email::new(&new.email)
-            .map_err(|error| Error::Invalid { field: "email", problem: error.to_string() })?;
-        Ok(Self { email, name: valid_name(&new.name)?, roles: valid_roles(new.roles)? })
+        let email = Email::new(&new.email).map_err(|error| Error::Invalid {
+            field: "email",
+            problem: error.to_string(),
+        })?;
+        Ok(Self {
+            email,
+            name: valid_name(&new.name)?,
+            roles: valid_roles(new.roles)?,
+        })
     }
 
-    pub(super) async fn insert(self, tx: &mut Transaction, user_id: UserId, origin: Origin) -> Result<(), Error> {
+    pub(super) async fn insert(
+        self,
+        tx: &mut Transaction,
+        user_id: UserId,
+        origin: Origin,
+    ) -> Result<(), Error> {
         match tx.insert_user(user_id, &self.email, &self.name).await {
             Err(StoreError::Conflict) => {
-                return Err(Error::Conflict("There is a user with this e-mail address already."));
+                return Err(Error::Conflict(
+                    "There is a user with this e-mail address already.",
+                ));
             }
             inserted => inserted?,
         }
-        tx.audit(AuditEvent::new(origin, Action::UserCreated).subject(user_id)).await?;
+        tx.audit(AuditEvent::new(origin, Action::UserCreated).subject(user_id))
+            .await?;
         set_roles(tx, user_id, &self.roles, origin).await
     }
 }
@@ -217,13 +266,19 @@ fn valid_name(typed: &str) -> Result<String, Error> {
     let name = typed.trim();
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         let problem = format!("A name has at most {MAX_NAME_CHARS} characters, all printable.");
-        return Err(Error::Invalid { field: "name", problem });
+        return Err(Error::Invalid {
+            field: "name",
+            problem,
+        });
     }
     Ok(name.to_owned())
 }
 
 fn valid_roles(typed: Vec<String>) -> Result<Vec<Role>, Error> {
-    let invalid = |problem: String| Error::Invalid { field: "roles", problem };
+    let invalid = |problem: String| Error::Invalid {
+        field: "roles",
+        problem,
+    };
     let mut roles = typed
         .iter()
         .map(|role| Role::new(role.trim()).map_err(|error| invalid(format!("`{role}`: {error}"))))
@@ -236,7 +291,12 @@ fn valid_roles(typed: Vec<String>) -> Result<Vec<Role>, Error> {
     Ok(roles)
 }
 
-async fn set_roles(tx: &mut Transaction, user_id: UserId, roles: &[Role], origin: Origin) -> Result<(), Error> {
+async fn set_roles(
+    tx: &mut Transaction,
+    user_id: UserId,
+    roles: &[Role],
+    origin: Origin,
+) -> Result<(), Error> {
     let before = tx.roles_of(user_id).await?;
     for role in roles.iter().filter(|role| !before.contains(role)) {
         tx.insert_role(user_id, role).await?;
@@ -251,8 +311,16 @@ async fn set_roles(tx: &mut Transaction, user_id: UserId, roles: &[Role], origin
     Ok(())
 }
 
-async fn set_enabled(tx: &mut Transaction, user_id: UserId, enabled: bool, origin: Origin) -> Result<(), Error> {
-    let change = UserChange { name: None, enabled: Some(enabled) };
+async fn set_enabled(
+    tx: &mut Transaction,
+    user_id: UserId,
+    enabled: bool,
+    origin: Origin,
+) -> Result<(), Error> {
+    let change = UserChange {
+        name: None,
+        enabled: Some(enabled),
+    };
     if !tx.update_user(user_id, change).await? {
         return Ok(());
     }
@@ -262,7 +330,9 @@ async fn set_enabled(tx: &mut Transaction, user_id: UserId, enabled: bool, origi
         end_sessions(tx, Which::User(user_id), EndReason::UserDisabled, origin).await?;
         Action::UserDisabled
     };
-    Ok(tx.audit(AuditEvent::new(origin, action).subject(user_id)).await?)
+    Ok(tx
+        .audit(AuditEvent::new(origin, action).subject(user_id))
+        .await?)
 }
 
 /// An act that would leave nobody to administer is refused whole.

@@ -98,15 +98,25 @@ impl Store {
         Ok(Listed { rows, next_cursor })
     }
 
-    async fn emails_in(&self, rows: &[audit_events::Model]) -> Result<HashMap<Uuid, String>, StoreError> {
-        let ids = rows.iter().flat_map(|row| [row.actor_id, row.subject_id]).flatten();
+    async fn emails_in(
+        &self,
+        rows: &[audit_events::Model],
+    ) -> Result<HashMap<Uuid, String>, StoreError> {
+        let ids = rows
+            .iter()
+            .flat_map(|row| [row.actor_id, row.subject_id])
+            .flatten();
         let question = users::Entity::find()
             .select_only()
             .column(users::Column::Id)
             .column(users::Column::Email)
             .filter(users::Column::Id.is_in(ids))
             .into_tuple::<(Uuid, String)>();
-        Ok(self.read(|db| question.all(db)).await?.into_iter().collect())
+        Ok(self
+            .read(|db| question.all(db))
+            .await?
+            .into_iter()
+            .collect())
     }
 }
 

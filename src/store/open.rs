@@ -23,9 +23,14 @@ impl Store {
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let url = settings.database_url.reveal();
         let (reader, writer) = if let Some(rest) = url.strip_prefix("sqlite:") {
-            let path = rest.trim_start_matches("//").split('?').next().unwrap_or(rest);
-            make_private(Path::new(path))
-                .map_err(|error| StoreError::Unavailable(Some(sea_orm::DbErr::Custom(error.to_string()))))?;
+            let path = rest
+                .trim_start_matches("//")
+                .split('?')
+                .next()
+                .unwrap_or(rest);
+            make_private(Path::new(path)).map_err(|error| {
+                StoreError::Unavailable(Some(sea_orm::DbErr::Custom(error.to_string())))
+            })?;
             let readers = settings.database_connections.min(SQLITE_READERS);
             (sqlite(url, readers).await?, sqlite(url, 1).await?)
         } else {
@@ -37,7 +42,13 @@ impl Store {
             settings.cache_ttl,
             settings.access_token,
         )?;
-        Ok(Self { inner: Arc::new(Inner { reader, writer, cache }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                reader,
+                writer,
+                cache,
+            }),
+        })
     }
 }
 

@@ -25,13 +25,20 @@ pub struct RefreshTokenRecord {
 
 impl From<refresh_tokens::Model> for RefreshTokenRecord {
     fn from(row: refresh_tokens::Model) -> Self {
-        Self { id: row.id, session_id: SessionId(row.session_id), consumed_at: row.consumed_at }
+        Self {
+            id: row.id,
+            session_id: SessionId(row.session_id),
+            consumed_at: row.consumed_at,
+        }
     }
 }
 
 impl Store {
     /// The token with this hash.
-    pub async fn find_refresh_token(&self, hash: &TokenHash) -> Result<Option<RefreshTokenRecord>, StoreError> {
+    pub async fn find_refresh_token(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<RefreshTokenRecord>, StoreError> {
         let question = by_hash(hash);
         let row = self.read(|db| question.one(db)).await?;
         Ok(row.map(RefreshTokenRecord::from))
@@ -60,7 +67,10 @@ impl Transaction {
     }
 
     /// The token with this hash, as this transaction sees it.
-    pub async fn find_refresh_token(&mut self, hash: &TokenHash) -> Result<Option<RefreshTokenRecord>, StoreError> {
+    pub async fn find_refresh_token(
+        &mut self,
+        hash: &TokenHash,
+    ) -> Result<Option<RefreshTokenRecord>, StoreError> {
         let row = by_hash(hash).one(self.connection()).await?;
         Ok(row.map(RefreshTokenRecord::from))
     }
@@ -77,7 +87,10 @@ impl Transaction {
     }
 
     /// Deletes all tokens of a session, as when new ones are issued after a fresh proof.
-    pub async fn delete_refresh_tokens_of(&mut self, session_id: SessionId) -> Result<(), StoreError> {
+    pub async fn delete_refresh_tokens_of(
+        &mut self,
+        session_id: SessionId,
+    ) -> Result<(), StoreError> {
         refresh_tokens::Entity::delete_many()
             .filter(refresh_tokens::Column::SessionId.eq(session_id.0))
             .exec(self.connection())

@@ -1,7 +1,9 @@
 //! What only the command line of the host asks for: to empty the tables, and the database's time.
 
 use chrono::{DateTime, Utc};
-use entity::{audit_events, organizations, refresh_tokens, sessions, throttles, users, verification_tokens};
+use entity::{
+    audit_events, organizations, refresh_tokens, sessions, throttles, users, verification_tokens,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Statement,
 };
@@ -42,10 +44,19 @@ impl Transaction {
         refresh_tokens::Entity::delete_many().exec(db).await?;
         // Roles, memberships and accounts go with their users.
         Ok(Emptied {
-            sessions: sessions::Entity::delete_many().exec(db).await?.rows_affected,
+            sessions: sessions::Entity::delete_many()
+                .exec(db)
+                .await?
+                .rows_affected,
             users: users::Entity::delete_many().exec(db).await?.rows_affected,
-            organizations: organizations::Entity::delete_many().exec(db).await?.rows_affected,
-            audit_events: audit_events::Entity::delete_many().exec(db).await?.rows_affected,
+            organizations: organizations::Entity::delete_many()
+                .exec(db)
+                .await?
+                .rows_affected,
+            audit_events: audit_events::Entity::delete_many()
+                .exec(db)
+                .await?
+                .rows_affected,
         })
     }
 }
@@ -57,7 +68,8 @@ impl Store {
             let sql = "SELECT CURRENT_TIMESTAMP AS now";
             let question = Statement::from_string(db.get_database_backend(), sql);
             let row = db.query_one_raw(question).await?;
-            row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?.try_get("", "now")
+            row.ok_or_else(|| DbErr::RecordNotFound(sql.to_owned()))?
+                .try_get("", "now")
         })
         .await
     }

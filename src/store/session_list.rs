@@ -98,9 +98,7 @@ impl Store {
         if let Some(cursor) = cursor {
             question = question.filter(sessions::Column::Id.lt(cursor));
         }
-        let question = question
-            .select_also_columns()
-            .into_model::<Row>();
+        let question = question.select_also_columns().into_model::<Row>();
         let mut rows = self.read(|db| question.all(db)).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -212,9 +210,15 @@ pub(super) fn is_live(now: DateTime<Utc>) -> Condition {
 /// come to write that down yet.
 fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, StoreError> {
     let limit = if now >= row.expires_at && row.expires_at <= row.idle_expires_at {
-        Some(Ended { at: row.expires_at, reason: EndReason::AbsoluteLifetime })
+        Some(Ended {
+            at: row.expires_at,
+            reason: EndReason::AbsoluteLifetime,
+        })
     } else if now >= row.idle_expires_at {
-        Some(Ended { at: row.idle_expires_at, reason: EndReason::Idle })
+        Some(Ended {
+            at: row.idle_expires_at,
+            reason: EndReason::Idle,
+        })
     } else {
         None
     };
@@ -231,7 +235,11 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
             os: row.os,
         },
         ip: row.ip,
-        amr: row.amr.split_ascii_whitespace().map(str::to_owned).collect(),
+        amr: row
+            .amr
+            .split_ascii_whitespace()
+            .map(str::to_owned)
+            .collect(),
         remembered: row.remembered,
         created_at: row.created_at,
         auth_time: row.auth_time,

@@ -140,7 +140,10 @@ impl FactsRow {
 }
 
 /// The end that two columns tell of.
-pub(super) fn ended(at: Option<DateTime<Utc>>, reason: Option<&str>) -> Result<Option<Ended>, StoreError> {
+pub(super) fn ended(
+    at: Option<DateTime<Utc>>,
+    reason: Option<&str>,
+) -> Result<Option<Ended>, StoreError> {
     let Some(at) = at else { return Ok(None) };
     let reason = reason
         .and_then(EndReason::from_code)
@@ -171,10 +174,15 @@ impl Store {
         self.session_facts(session_id, user_id, now).await
     }
 
-    async fn load_facts(&self, session_id: SessionId, user_id: UserId) -> Result<Stored, StoreError> {
-        let aggregate = match self.backend() {
-            DbBackend::Sqlite => "group_concat",
-            _ => "string_agg",
+    async fn load_facts(
+        &self,
+        session_id: SessionId,
+        user_id: UserId,
+    ) -> Result<Stored, StoreError> {
+        let aggregate = if self.backend() == DbBackend::Sqlite {
+            "group_concat"
+        } else {
+            "string_agg"
         };
         // From the user, so that "the session is gone" and "the user is gone" can be told apart in
         // one read. A membership that was taken away does not count, whatever the session says.
@@ -201,16 +209,18 @@ impl Store {
     }
 
     /// Notes uses of sessions: of those that are still live, and only forwards.
-    pub async fn touch(
-        &self,
-        uses: Vec<Use>,
-        now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    pub async fn touch(&self, uses: Vec<Use>, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(now, move |tx| {
             Box::pin(async move {
-                for Use { session_id, at, idle_timeout } in uses {
+                for Use {
+                    session_id,
+                    at,
+                    idle_timeout,
+                } in uses
+                {
                     let later = Condition::all().add(sessions::Column::LastSeenAt.lt(at));
-                    tx.touch_session(session_id, at, idle_timeout, later).await?;
+                    tx.touch_session(session_id, at, idle_timeout, later)
+                        .await?;
                 }
                 Ok(())
             })
@@ -240,7 +250,9 @@ impl Transaction {
             remembered: Set(new.remembered),
             amr: Set(new.amr.to_owned()),
             auth_time: Set(whole_seconds(now)),
-            idle_timeout_secs: Set(i32::try_from(new.lifetimes.idle.num_seconds()).unwrap_or(i32::MAX)),
+            idle_timeout_secs: Set(
+                i32::try_from(new.lifetimes.idle.num_seconds()).unwrap_or(i32::MAX)
+            ),
             last_seen_at: Set(now),
             idle_expires_at: Set(now + new.lifetimes.idle),
             expires_at: Set(now + new.lifetimes.absolute),
@@ -299,7 +311,9 @@ impl Transaction {
         session_id: SessionId,
         reason: EndReason,
     ) -> Result<Option<UserId>, StoreError> {
-        let condition = self.past_limit(reason).add(sessions::Column::Id.eq(session_id.0));
+        let condition = self
+            .past_limit(reason)
+            .add(sessions::Column::Id.eq(session_id.0));
         let ended = self.end_where(condition, reason, None).await?;
         Ok(ended.first().map(|(_, user)| *user))
     }
@@ -323,7 +337,10 @@ impl Transaction {
         let rows = sessions::Entity::update_many()
             .col_expr(sessions::Column::EndedAt, Expr::value(now))
             .col_expr(sessions::Column::EndReason, Expr::value(reason.code()))
-            .col_expr(sessions::Column::EndedBy, Expr::value(by.map(|user| user.0)))
+            .col_expr(
+                sessions::Column::EndedBy,
+                Expr::value(by.map(|user| user.0)),
+            )
             .col_expr(sessions::Column::UpdatedAt, Expr::value(now))
             .filter(sessions::Column::EndedAt.is_null())
             .filter(condition)
@@ -358,7 +375,10 @@ impl Transaction {
     ) -> Result<bool, StoreError> {
         let touched = sessions::Entity::update_many()
             .col_expr(sessions::Column::LastSeenAt, Expr::value(at))
-            .col_expr(sessions::Column::IdleExpiresAt, Expr::value(at + idle_timeout))
+            .col_expr(
+                sessions::Column::IdleExpiresAt,
+                Expr::value(at + idle_timeout),
+            )
             .filter(sessions::Column::Id.eq(session_id.0))
             .filter(sessions::Column::EndedAt.is_null())
             .filter(sessions::Column::IdleExpiresAt.gt(at))

@@ -33,11 +33,14 @@ impl Transaction {
             .exec_without_returning(self.connection())
             .await?;
         let rows = Entity::update_many()
-            .col_expr(Column::Key, Expr::col(Column::Key).into())
+            .col_expr(Column::Key, Expr::col(Column::Key))
             .filter(Column::Key.eq(key))
             .exec_with_returning(self.connection())
             .await?;
-        let row = rows.into_iter().next().ok_or(StoreError::Corrupt("throttles"))?;
+        let row = rows
+            .into_iter()
+            .next()
+            .ok_or(StoreError::Corrupt("throttles"))?;
         Ok(Throttle {
             failures: u32::try_from(row.failures).unwrap_or_default(),
             blocked_until: row.blocked_until,
@@ -46,9 +49,16 @@ impl Transaction {
     }
 
     /// Writes a count that this transaction holds.
-    pub async fn update_throttle(&mut self, key: &str, throttle: Throttle) -> Result<(), StoreError> {
+    pub async fn update_throttle(
+        &mut self,
+        key: &str,
+        throttle: Throttle,
+    ) -> Result<(), StoreError> {
         Entity::update_many()
-            .col_expr(Column::Failures, Expr::value(i32::try_from(throttle.failures).unwrap_or(i32::MAX)))
+            .col_expr(
+                Column::Failures,
+                Expr::value(i32::try_from(throttle.failures).unwrap_or(i32::MAX)),
+            )
             .col_expr(Column::BlockedUntil, Expr::value(throttle.blocked_until))
             .col_expr(Column::UpdatedAt, Expr::value(throttle.updated_at))
             .filter(Column::Key.eq(key))
@@ -58,7 +68,10 @@ impl Transaction {
     }
 
     /// Deletes counts whose latest failure lies before an instant.
-    pub async fn delete_throttles_before(&mut self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    pub async fn delete_throttles_before(
+        &mut self,
+        before: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
         let deleted = Entity::delete_many()
             .filter(Column::UpdatedAt.lt(before))
             .exec(self.connection())

@@ -87,7 +87,11 @@ impl Store {
             .begin_with_options(options)
             .await
             .map_err(StoreError::from)?;
-        let mut transaction = Transaction { now, inner, marks: Vec::new() };
+        let mut transaction = Transaction {
+            now,
+            inner,
+            marks: Vec::new(),
+        };
         let outcome = act(&mut transaction).await?;
         let Transaction { inner, marks, .. } = transaction;
         match inner.commit().await {

@@ -72,14 +72,21 @@ impl Store {
     }
 
     /// The credentials of a user.
-    pub async fn find_credentials_of(&self, user_id: UserId) -> Result<Option<Credentials>, StoreError> {
+    pub async fn find_credentials_of(
+        &self,
+        user_id: UserId,
+    ) -> Result<Option<Credentials>, StoreError> {
         let question = users::Entity::find_by_id(user_id.0);
         let row = self.read(|db| question.one(db)).await?;
         Ok(row.map(Credentials::from))
     }
 
     /// One user.
-    pub async fn find_user(&self, user_id: UserId, now: DateTime<Utc>) -> Result<Option<UserRecord>, StoreError> {
+    pub async fn find_user(
+        &self,
+        user_id: UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserRecord>, StoreError> {
         let question = users::Entity::find_by_id(user_id.0);
         let row = self.read(|db| question.one(db)).await?;
         Ok(self.complete(row.into_iter().collect(), now).await?.pop())
@@ -114,7 +121,10 @@ impl Store {
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next_cursor = rows.last().filter(|_| more).map(|row| row.id);
-        Ok(Listed { rows: self.complete(rows, now).await?, next_cursor })
+        Ok(Listed {
+            rows: self.complete(rows, now).await?,
+            next_cursor,
+        })
     }
 
     /// How many users match.
@@ -132,7 +142,11 @@ impl Store {
     }
 
     /// Adds to each user's row what other tables say, with one question a table.
-    async fn complete(&self, rows: Vec<users::Model>, now: DateTime<Utc>) -> Result<Vec<UserRecord>, StoreError> {
+    async fn complete(
+        &self,
+        rows: Vec<users::Model>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<UserRecord>, StoreError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
@@ -179,21 +193,31 @@ impl Store {
             .order_by_asc(user_organizations::Column::OrganizationId);
         let memberships = self.read(|db| memberships.all(db)).await?;
         let wanted: Vec<Uuid> = memberships.iter().map(|m| m.organization_id).collect();
-        let question = organizations::Entity::find()
-            .filter(organizations::Column::Id.is_in(wanted));
+        let question =
+            organizations::Entity::find().filter(organizations::Column::Id.is_in(wanted));
         let known: HashMap<Uuid, OrganizationRecord> = self
             .read(|db| question.all(db))
             .await?
             .into_iter()
             .map(|row| {
                 let id = OrganizationId(row.id);
-                (row.id, OrganizationRecord { id, slug: row.slug, name: row.name })
+                (
+                    row.id,
+                    OrganizationRecord {
+                        id,
+                        slug: row.slug,
+                        name: row.name,
+                    },
+                )
             })
             .collect();
         let mut by_user: HashMap<Uuid, Vec<OrganizationRecord>> = HashMap::new();
         for membership in memberships {
             if let Some(organization) = known.get(&membership.organization_id) {
-                by_user.entry(membership.user_id).or_default().push(organization.clone());
+                by_user
+                    .entry(membership.user_id)
+                    .or_default()
+                    .push(organization.clone());
             }
         }
         Ok(by_user)
@@ -223,7 +247,12 @@ impl Store {
 
 impl Transaction {
     /// Makes a user without a password.
-    pub async fn insert_user(&mut self, user_id: UserId, email: &Email, name: &str) -> Result<(), StoreError> {
+    pub async fn insert_user(
+        &mut self,
+        user_id: UserId,
+        email: &Email,
+        name: &str,
+    ) -> Result<(), StoreError> {
         let row = users::ActiveModel {
             id: Set(user_id.0),
             email: Set(email.as_str().to_owned()),
@@ -242,7 +271,11 @@ impl Transaction {
     }
 
     /// Changes a user. False if there is none, or nothing to change.
-    pub async fn update_user(&mut self, user_id: UserId, change: UserChange) -> Result<bool, StoreError> {
+    pub async fn update_user(
+        &mut self,
+        user_id: UserId,
+        change: UserChange,
+    ) -> Result<bool, StoreError> {
         let mut update = users::Entity::update_many()
             .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
             .filter(users::Column::Id.eq(user_id.0));
@@ -314,7 +347,10 @@ impl Transaction {
     }
 
     /// The user behind an address.
-    pub async fn find_user_by_email(&mut self, email: &Email) -> Result<Option<UserId>, StoreError> {
+    pub async fn find_user_by_email(
+        &mut self,
+        email: &Email,
+    ) -> Result<Option<UserId>, StoreError> {
         let row = users::Entity::find()
             .filter(users::Column::Email.eq(email.as_str()))
             .one(self.connection())

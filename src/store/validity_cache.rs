@@ -41,7 +41,11 @@ impl CachedSession {
             Stored::Open(facts) => facts.last_seen_at.timestamp_micros(),
             Stored::UserGone | Stored::SessionGone | Stored::Ended(_) => 0,
         };
-        Self { stored, loaded_at, last_seen_micros: AtomicI64::new(last_seen_micros) }
+        Self {
+            stored,
+            loaded_at,
+            last_seen_micros: AtomicI64::new(last_seen_micros),
+        }
     }
 
     /// Last use, written to the table or not yet.
@@ -95,7 +99,11 @@ pub struct ValidityCache {
 impl ValidityCache {
     /// A cache of at most `capacity` sessions and as many tokens, in which facts are believed for
     /// `facts_ttl` and marks of ended sessions outlive every token.
-    pub fn new(capacity: u64, facts_ttl: TimeDelta, token_life: TimeDelta) -> Result<Self, EntropyError> {
+    pub fn new(
+        capacity: u64,
+        facts_ttl: TimeDelta,
+        token_life: TimeDelta,
+    ) -> Result<Self, EntropyError> {
         let std = |delta: TimeDelta| delta.to_std().unwrap_or_default();
         Ok(Self {
             sessions: Cache::builder()
@@ -189,7 +197,10 @@ impl ValidityCache {
 
     /// Forgets every verified token, as when a key is withdrawn.
     pub fn forget_tokens(&self) {
-        #[expect(clippy::disallowed_methods, reason = "no load can race it: each token is verified anew")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no load can race it: each token is verified anew"
+        )]
         self.tokens.invalidate_all();
     }
 

@@ -1,9 +1,10 @@
 //! The black box: everything here speaks HTTP to a listening server.
 
-#![expect(
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::allow_attributes,
     reason = "a test that cannot go on should stop"
 )]
 

@@ -5,7 +5,10 @@ use crate::support::Server;
 #[tokio::test]
 async fn an_ended_session_is_refused_by_its_very_next_request_with_the_reason() {
     let server = Server::start().await;
-    let (admin, ada) = (server.admin().await, server.user("ada@test.example", &[]).await);
+    let (admin, ada) = (
+        server.admin().await,
+        server.user("ada@test.example", &[]).await,
+    );
     let one = server.sign_in(&ada).await;
     let other = server.sign_in(&ada).await;
     let mut browser = server.signed_in_browser(&ada).await;
@@ -13,7 +16,9 @@ async fn an_ended_session_is_refused_by_its_very_next_request_with_the_reason() 
     assert_eq!(server.verify(&one.access).await.status, 200);
 
     let action = format!("/admin/sessions/{}/end", one.session_id);
-    let answer = console.submit("/admin/sessions", &action, &[("back", "/admin/sessions")]).await;
+    let answer = console
+        .submit("/admin/sessions", &action, &[("back", "/admin/sessions")])
+        .await;
     assert_eq!(answer.status, 303, "{}", answer.text);
 
     let refused = server.verify(&one.access).await;

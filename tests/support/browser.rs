@@ -19,14 +19,17 @@ impl Browser {
     pub fn new(server: &Server) -> Self {
         Self {
             cookies: BTreeMap::new(),
-            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+                .to_owned(),
             base: server.base.clone(),
             client: client(),
         }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
-        let request = self.request(Method::GET, path).header("sec-fetch-site", "none");
+        let request = self
+            .request(Method::GET, path)
+            .header("sec-fetch-site", "none");
         self.send(request).await
     }
 
@@ -64,7 +67,11 @@ impl Browser {
         if self.cookies.is_empty() {
             return request;
         }
-        let pairs: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let pairs: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         request.header("cookie", pairs.join("; "))
     }
 
@@ -85,13 +92,17 @@ impl Browser {
 
     /// The cookie with the access token (or the text before sign-in), whatever its name here.
     pub fn access_cookie(&self) -> Option<&String> {
-        self.cookies.get("portcullis").or_else(|| self.cookies.get("__Host-portcullis"))
+        self.cookies
+            .get("portcullis")
+            .or_else(|| self.cookies.get("__Host-portcullis"))
     }
 }
 
 /// The hidden text of the first form of a page.
 pub fn form_token(html: &str) -> String {
-    let rest = html.split_once("name=\"csrf_token\" value=\"").map_or("", |(_, rest)| rest);
+    let rest = html
+        .split_once("name=\"csrf_token\" value=\"")
+        .map_or("", |(_, rest)| rest);
     rest.split('"').next().unwrap_or_default().to_owned()
 }
 

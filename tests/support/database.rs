@@ -16,7 +16,9 @@ impl Database {
             return Self::make_postgres().await;
         }
         let path = directory.join("portcullis.sqlite");
-        Self { url: format!("sqlite://{}", path.display()) }
+        Self {
+            url: format!("sqlite://{}", path.display()),
+        }
     }
 
     /// A database in PostgreSQL.
@@ -24,10 +26,17 @@ impl Database {
         let server = variable("TEST_POSTGRES_URL")
             .expect("TEST_POSTGRES_URL is not set: run bin/test, which starts PostgreSQL");
         let name = format!("t{}", uuid::Uuid::from_bytes(random()).simple());
-        let admin = Connection::connect(format!("{server}/postgres")).await.unwrap();
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let admin = Connection::connect(format!("{server}/postgres"))
+            .await
+            .unwrap();
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap();
         admin.close().await.unwrap();
-        Self { url: format!("{server}/{name}") }
+        Self {
+            url: format!("{server}/{name}"),
+        }
     }
 
     pub fn is_postgres(&self) -> bool {
@@ -37,7 +46,11 @@ impl Database {
     /// Runs a statement by hand, as somebody with `psql` or `sqlite3` would.
     pub async fn execute(&self, sql: &str) -> u64 {
         let connection = self.connect().await;
-        let done = connection.execute_unprepared(sql).await.unwrap().rows_affected();
+        let done = connection
+            .execute_unprepared(sql)
+            .await
+            .unwrap()
+            .rows_affected();
         connection.close().await.unwrap();
         done
     }
@@ -68,7 +81,10 @@ fn random() -> [u8; 16] {
     portcullis::entropy::random_bytes().unwrap()
 }
 
-#[expect(clippy::disallowed_methods, reason = "which database to test with is no setting of the product")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which database to test with is no setting of the product"
+)]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -92,7 +92,11 @@ pub struct Answer {
 impl Answer {
     pub async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, text: response.text().await.unwrap() }
+        Self {
+            status,
+            headers,
+            text: response.text().await.unwrap(),
+        }
     }
 
     pub fn json(&self) -> Value {
@@ -101,12 +105,19 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap_or("?"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap_or("?"))
     }
 
     /// The code of a problem document.
     pub fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
         let document = self.json();
         assert_eq!(document["status"], self.status.as_u16());
         document["code"].as_str().unwrap().to_owned()
@@ -118,7 +129,8 @@ impl Answer {
 
     pub fn set_cookies(&self) -> Vec<String> {
         let all = self.headers.get_all("set-cookie").iter();
-        all.map(|value| value.to_str().unwrap().to_owned()).collect()
+        all.map(|value| value.to_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -149,7 +161,9 @@ impl Server {
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let store = Store::open(&settings).await.expect("open the database");
-                Migrator::up(store.schema_connection(), None).await.expect("migrate");
+                Migrator::up(store.schema_connection(), None)
+                    .await
+                    .expect("migrate");
                 let context = Context::start(settings, store, Arc::new(its_clock)).await;
                 let context = Arc::new(context.expect("start"));
                 let (server, address) = server::listen(Arc::clone(&context)).expect("listen");
@@ -157,9 +171,18 @@ impl Server {
                 server.await.unwrap();
             });
         });
-        let started = tokio::task::spawn_blocking(move || started.recv()).await.unwrap();
+        let started = tokio::task::spawn_blocking(move || started.recv())
+            .await
+            .unwrap();
         let (context, address, handle) = started.expect("the server did not start");
-        Self { base: format!("http://{address}"), clock, context, database, directory, running: Running(handle) }
+        Self {
+            base: format!("http://{address}"),
+            clock,
+            context,
+            database,
+            directory,
+            running: Running(handle),
+        }
     }
 
     /// Stops it; what it leaves can be started again.
@@ -182,7 +205,10 @@ impl Server {
         let password = Secret::new(PASSWORD.to_owned());
         let made = create_user_with_password(&self.context, new, &password, Origin::HOST).await;
         let user = made.expect("make a user");
-        TestUser { id: user.id, email: user.email }
+        TestUser {
+            id: user.id,
+            email: user.email,
+        }
     }
 
     /// An administrator called `admin@test.example`.
@@ -203,7 +229,12 @@ impl Server {
     }
 
     pub async fn refresh(&self, refresh_token: &str) -> Answer {
-        self.post("/api/auth/refresh", None, json!({ "refresh_token": refresh_token })).await
+        self.post(
+            "/api/auth/refresh",
+            None,
+            json!({ "refresh_token": refresh_token }),
+        )
+        .await
     }
 
     /// `GET /api/auth/verify` with this access token.
@@ -223,7 +254,13 @@ impl Server {
         self.call(Method::DELETE, path, access, None).await
     }
 
-    pub async fn call(&self, method: Method, path: &str, access: Option<&str>, document: Option<Value>) -> Answer {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        access: Option<&str>,
+        document: Option<Value>,
+    ) -> Answer {
         let mut request = client().request(method, format!("{}{path}", self.base));
         if let Some(access) = access {
             request = request.bearer_auth(access);
@@ -274,10 +311,16 @@ impl Drop for Running {
 /// The settings of a test's server.
 pub fn settings(directory: &Path, database: &Database, variables: &[(&str, &str)]) -> Settings {
     let mut all = BTreeMap::from([
-        ("PORTCULLIS_DATA_DIR".to_owned(), directory.to_str().unwrap().to_owned()),
+        (
+            "PORTCULLIS_DATA_DIR".to_owned(),
+            directory.to_str().unwrap().to_owned(),
+        ),
         ("DATABASE_URL".to_owned(), database.url.clone()),
         ("PORTCULLIS_BIND".to_owned(), "127.0.0.1:0".to_owned()),
-        ("PORTCULLIS_PUBLIC_URL".to_owned(), "http://localhost:8080".to_owned()),
+        (
+            "PORTCULLIS_PUBLIC_URL".to_owned(),
+            "http://localhost:8080".to_owned(),
+        ),
         ("PORTCULLIS_WORKERS".to_owned(), "2".to_owned()),
         ("PORTCULLIS_DATABASE_CONNECTIONS".to_owned(), "4".to_owned()),
     ]);

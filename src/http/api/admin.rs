@@ -81,21 +81,36 @@ pub async fn sessions(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
 }
 
 /// `DELETE /api/admin/sessions/{sid}`
-pub async fn end_session(by: Admin, sid: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end_session(
+    by: Admin,
+    sid: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let session_id = session_id(&sid)?;
     let origin = origin(state, &request, &by.0.facts);
     let which = Which::One(session_id);
     let ended = end_session::end(&state.context, which, EndReason::EndedByAdmin, origin).await?;
     let now = state.context.now();
-    if ended == 0 && state.context.store.find_session(session_id, now).await?.is_none() {
+    if ended == 0
+        && state
+            .context
+            .store
+            .find_session(session_id, now)
+            .await?
+            .is_none()
+    {
         return Err(no_session());
     }
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// `DELETE /api/admin/users/{id}/sessions`
-pub async fn end_sessions_of(by: Admin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end_sessions_of(
+    by: Admin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let user_id = get_user(&state.context, user_id(&id)?).await?.id;
     let origin = origin(state, &request, &by.0.facts);
@@ -152,21 +167,29 @@ pub async fn audit(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Pro
     let context = &State::of(&request).context;
     let query: AuditQuery = body::query(&request)?;
     let action = query.action.as_deref().map(|code| {
-        Action::from_code(code)
-            .ok_or_else(|| Problem::new(Code::InvalidRequest, format!("There is no action `{code}`.")))
+        Action::from_code(code).ok_or_else(|| {
+            Problem::new(
+                Code::InvalidRequest,
+                format!("There is no action `{code}`."),
+            )
+        })
     });
     let search = AuditSearch {
         user_id: query.user.as_deref().map(user_id).transpose()?,
         action: action.transpose()?,
     };
-    let listed = context.store.search_audit(search, query.cursor, limit(query.limit)?).await?;
+    let listed = context
+        .store
+        .search_audit(search, query.cursor, limit(query.limit)?)
+        .await?;
     let events: Vec<_> = listed.rows.into_iter().map(AuditDocument::from).collect();
     Ok(HttpResponse::Ok().json(json!({ "events": events, "next_cursor": listed.next_cursor })))
 }
 
 /// The user that a path or a query names.
 pub fn user_id(text: &str) -> Result<UserId, Problem> {
-    text.parse().map_err(|_| Problem::new(Code::NotFound, "There is no such user."))
+    text.parse()
+        .map_err(|_| Problem::new(Code::NotFound, "There is no such user."))
 }
 
 /// The status that a query names.

@@ -50,16 +50,26 @@ pub async fn list(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
     let context = &State::of(&request).context;
     let query: UsersQuery = body::query(&request)?;
     let limit = limit(query.limit)?;
-    let listed = context.store.search_users(&query.q, query.cursor, limit, context.now()).await?;
+    let listed = context
+        .store
+        .search_users(&query.q, query.cursor, limit, context.now())
+        .await?;
     let total = context.store.count_users(&query.q).await?;
-    let users: Vec<_> = listed.rows.into_iter().map(AdminUserDocument::from).collect();
+    let users: Vec<_> = listed
+        .rows
+        .into_iter()
+        .map(AdminUserDocument::from)
+        .collect();
     Ok(HttpResponse::Ok().json(json!({
         "users": users, "next_cursor": listed.next_cursor, "total": total,
     })))
 }
 
 /// `POST /api/admin/users`
-pub async fn create(call: Json<FreshAdmin, CreateDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn create(
+    call: Json<FreshAdmin, CreateDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let CreateDocument { email, name, roles } = call.document;
     let origin = origin(state, &request, &call.by.0.facts);
@@ -71,7 +81,11 @@ pub async fn create(call: Json<FreshAdmin, CreateDocument>, request: HttpRequest
 }
 
 /// `GET /api/admin/users/{id}`
-pub async fn show(_by: Admin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    _by: Admin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let user = users::get_user(&State::of(&request).context, user_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(AdminUserDocument::from(user)))
 }
@@ -83,15 +97,27 @@ pub async fn update(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
-    let PatchDocument { name, roles, enabled } = call.document;
+    let PatchDocument {
+        name,
+        roles,
+        enabled,
+    } = call.document;
     let origin = origin(state, &request, &call.by.0.facts);
-    let patch = UserPatch { name, roles, enabled };
+    let patch = UserPatch {
+        name,
+        roles,
+        enabled,
+    };
     let user = users::update_user(&state.context, user_id(&id)?, patch, origin).await?;
     Ok(HttpResponse::Ok().json(AdminUserDocument::from(user)))
 }
 
 /// `DELETE /api/admin/users/{id}`
-pub async fn delete(by: FreshAdmin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn delete(
+    by: FreshAdmin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let origin = origin(state, &request, &by.0.facts);
     users::delete_user(&state.context, user_id(&id)?, origin).await?;
@@ -99,7 +125,11 @@ pub async fn delete(by: FreshAdmin, id: web::Path<String>, request: HttpRequest)
 }
 
 /// `POST /api/admin/users/{id}/invitation`
-pub async fn invite(by: FreshAdmin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn invite(
+    by: FreshAdmin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let origin = origin(state, &request, &by.0.facts);
     let invitation = invitation::invite(&state.context, user_id(&id)?, origin).await?;

@@ -65,7 +65,10 @@ struct VerifyQuery {
 }
 
 /// `POST /api/auth/sign-in`
-pub async fn sign_in(call: Json<Anyone, SignInDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn sign_in(
+    call: Json<Anyone, SignInDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let document = call.document;
     let attempt = SignIn {
@@ -80,7 +83,10 @@ pub async fn sign_in(call: Json<Anyone, SignInDocument>, request: HttpRequest) -
 }
 
 /// `POST /api/auth/refresh`
-pub async fn refresh(call: Json<Anyone, RefreshDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn refresh(
+    call: Json<Anyone, RefreshDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let visitor = state.visitor(&request);
     if let Some(Password(token)) = call.document.refresh_token {
@@ -88,16 +94,24 @@ pub async fn refresh(call: Json<Anyone, RefreshDocument>, request: HttpRequest) 
         return Ok(tokens(state, &signed_in));
     }
     same_origin_if_cookie(&request)?;
-    let token = state.cookies.refresh_token(&request).ok_or_else(Problem::no_credential)?;
+    let token = state
+        .cookies
+        .refresh_token(&request)
+        .ok_or_else(Problem::no_credential)?;
     let token = Secret::new(token.to_owned());
     let signed_in = service::refresh::refresh(&state.context, &token, &visitor).await?;
-    state.cookies.set_session(&request, &signed_in, state.context.now());
+    state
+        .cookies
+        .set_session(&request, &signed_in, state.context.now());
     // Whoever lives by cookies is not shown their values (ASVS 3.3.4).
     Ok(HttpResponse::Ok().json(WhoDocument::new(&signed_in.facts)))
 }
 
 /// `POST /api/auth/step-up`
-pub async fn step_up(call: Json<SignedInUser, StepUpDocument>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn step_up(
+    call: Json<SignedInUser, StepUpDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let visitor = state.visitor(&request);
     let Password(password) = call.document.password;
@@ -130,7 +144,10 @@ pub async fn verify(by: SignedInUser, request: HttpRequest) -> Result<HttpRespon
         && let Some(role) = body::query::<VerifyQuery>(&request)?.role
         && !facts.has_role(&role)
     {
-        return Err(Problem::new(Code::Forbidden, "The user does not have the required role."));
+        return Err(Problem::new(
+            Code::Forbidden,
+            "The user does not have the required role.",
+        ));
     }
     Ok(identified(facts))
 }
@@ -138,7 +155,9 @@ pub async fn verify(by: SignedInUser, request: HttpRequest) -> Result<HttpRespon
 /// `POST /api/auth/sign-out`
 pub async fn sign_out(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
     end_own(&request, &by.0.facts).await?;
-    Ok(HttpResponse::NoContent().insert_header((CLEAR_SITE_DATA, CLEARED)).finish())
+    Ok(HttpResponse::NoContent()
+        .insert_header((CLEAR_SITE_DATA, CLEARED))
+        .finish())
 }
 
 /// `POST /api/auth/clear-session`
@@ -165,7 +184,10 @@ pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem
 
 /// The caller, as the audit notes them.
 pub fn origin(state: &State, request: &HttpRequest, facts: &Facts) -> Origin {
-    Origin { actor: Actor::User(facts.user_id), ip: Some(state.visitor(request).ip) }
+    Origin {
+        actor: Actor::User(facts.user_id),
+        ip: Some(state.visitor(request).ip),
+    }
 }
 
 fn tokens(state: &State, signed_in: &SignedIn) -> HttpResponse {
@@ -189,8 +211,24 @@ fn identified(facts: &Facts) -> HttpResponse {
         }
     };
     let mut buffer = uuid::Uuid::encode_buffer();
-    put(USER_ID, facts.user_id.0.hyphenated().encode_lower(&mut buffer).as_bytes());
-    put(SESSION_ID, facts.session_id.0.hyphenated().encode_lower(&mut buffer).as_bytes());
+    put(
+        USER_ID,
+        facts
+            .user_id
+            .0
+            .hyphenated()
+            .encode_lower(&mut buffer)
+            .as_bytes(),
+    );
+    put(
+        SESSION_ID,
+        facts
+            .session_id
+            .0
+            .hyphenated()
+            .encode_lower(&mut buffer)
+            .as_bytes(),
+    );
     put(USER_EMAIL, facts.email.as_bytes());
     match facts.roles.as_ref() {
         [] => put(USER_ROLES, b""),
@@ -201,7 +239,11 @@ fn identified(facts: &Facts) -> HttpResponse {
         }
     }
     if let Some(organization) = facts.organization_id {
-        let text = organization.0.hyphenated().encode_lower(&mut buffer).as_bytes();
+        let text = organization
+            .0
+            .hyphenated()
+            .encode_lower(&mut buffer)
+            .as_bytes();
         put(TENANT_ID, text);
         put(ORGANIZATION_ID, text);
     }

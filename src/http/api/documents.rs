@@ -148,8 +148,15 @@ struct SessionUser {
 impl AdminSessionDocument {
     /// From a record; `current` names the caller's own session.
     pub fn new(record: SessionWithUser, current: SessionId) -> Self {
-        let user = SessionUser { id: record.session.user_id, email: record.email, name: record.name };
-        Self { session: SessionDocument::new(record.session, current), user }
+        let user = SessionUser {
+            id: record.session.user_id,
+            email: record.email,
+            name: record.name,
+        };
+        Self {
+            session: SessionDocument::new(record.session, current),
+            user,
+        }
     }
 }
 
@@ -185,7 +192,11 @@ impl From<UserRecord> for AdminUserDocument {
             organizations: user
                 .organizations
                 .into_iter()
-                .map(|o| OrganizationDocument { id: o.id, slug: o.slug, name: o.name })
+                .map(|o| OrganizationDocument {
+                    id: o.id,
+                    slug: o.slug,
+                    name: o.name,
+                })
                 .collect(),
             enabled: user.disabled_at.is_none(),
             has_password: user.has_password,
@@ -234,9 +245,10 @@ impl From<AuditRecord> for AuditDocument {
                 id: record.actor_id,
                 email: record.actor_email,
             },
-            subject: record
-                .subject_id
-                .map(|id| SubjectDocument { id, email: record.subject_email }),
+            subject: record.subject_id.map(|id| SubjectDocument {
+                id,
+                email: record.subject_email,
+            }),
             session_id: record.session_id,
             ip: record.ip,
             reason: record.reason,

@@ -33,7 +33,9 @@ pub async fn list(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
     let now = context.now();
     let facts = &by.0.facts;
     let mut records = context.store.live_sessions_of(facts.user_id, now).await?;
-    let ended = context.store.ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
+    let ended = context
+        .store
+        .ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
     records.extend(ended.await?);
     let sessions: Vec<_> = records
         .into_iter()
@@ -43,17 +45,29 @@ pub async fn list(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
 }
 
 /// `DELETE /api/sessions/{sid}`
-pub async fn end(by: FreshUser, sid: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end(
+    by: FreshUser,
+    sid: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let facts = &by.0.facts;
     let session_id = session_id(&sid)?;
     let own = session_id == facts.session_id;
-    let reason = if own { EndReason::SignedOut } else { EndReason::EndedByUser };
+    let reason = if own {
+        EndReason::SignedOut
+    } else {
+        EndReason::EndedByUser
+    };
     let which = Which::OneOf(facts.user_id, session_id);
     let origin = origin(state, &request, facts);
     let ended = end_session::end(&state.context, which, reason, origin).await?;
     if ended == 0 {
-        let found = state.context.store.find_session(session_id, state.context.now()).await?;
+        let found = state
+            .context
+            .store
+            .find_session(session_id, state.context.now())
+            .await?;
         if found.is_none_or(|found| found.user_id != facts.user_id) {
             return Err(no_session());
         }

@@ -16,7 +16,10 @@ pub async fn jwks(_by: Anyone, request: HttpRequest) -> HttpResponse {
     let context = &State::of(&request).context;
     let keys = context.keys();
     let life = context.settings.access_token;
-    let published: Vec<_> = keys.published(life, context.now()).map(|key| &key.jwk).collect();
+    let published: Vec<_> = keys
+        .published(life, context.now())
+        .map(|key| &key.jwk)
+        .collect();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, KEYS_MAX_AGE))
         .insert_header(("access-control-allow-origin", "*"))

@@ -35,20 +35,23 @@ pub async fn show(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
     let context = &State::of(&request).context;
     let user = get_user(context, by.0.facts.user_id).await?;
     let now = context.now();
-    page(&request, &AccountPage {
-        shell: shell(&request, &by.0, "Your account", Section::Account),
-        organization: user
-            .organizations
-            .into_iter()
-            .find(|o| Some(o.id) == by.0.facts.organization_id)
-            .map(|o| o.name),
-        email: user.email,
-        name: user.name,
-        roles: user.roles.iter().map(ToString::to_string).collect(),
-        live_sessions: user.live_sessions,
-        password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
-        created_at: Instant::new(user.created_at, now),
-    })
+    page(
+        &request,
+        &AccountPage {
+            shell: shell(&request, &by.0, "Your account", Section::Account),
+            organization: user
+                .organizations
+                .into_iter()
+                .find(|o| Some(o.id) == by.0.facts.organization_id)
+                .map(|o| o.name),
+            email: user.email,
+            name: user.name,
+            roles: user.roles.iter().map(ToString::to_string).collect(),
+            live_sessions: user.live_sessions,
+            password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
+            created_at: Instant::new(user.created_at, now),
+        },
+    )
 }
 
 /// `GET /account/sessions`
@@ -57,14 +60,22 @@ pub async fn sessions(by: SignedInUser, request: HttpRequest) -> Result<HttpResp
     let now = context.now();
     let facts = &by.0.facts;
     let live = context.store.live_sessions_of(facts.user_id, now).await?;
-    let ended = context.store.ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
+    let ended = context
+        .store
+        .ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
     let ended = ended.await?;
-    page(&request, &SessionsPage {
-        shell: shell(&request, &by.0, "Your sessions", Section::Sessions),
-        others: live.iter().filter(|session| session.id != facts.session_id).count() as u64,
-        live: cards(&live, facts.session_id, now),
-        ended: cards(&ended, facts.session_id, now),
-    })
+    page(
+        &request,
+        &SessionsPage {
+            shell: shell(&request, &by.0, "Your sessions", Section::Sessions),
+            others: live
+                .iter()
+                .filter(|session| session.id != facts.session_id)
+                .count() as u64,
+            live: cards(&live, facts.session_id, now),
+            ended: cards(&ended, facts.session_id, now),
+        },
+    )
 }
 
 /// `POST /account/sessions/{sid}/end`
@@ -76,7 +87,11 @@ pub async fn end(
     let state = State::of(&request);
     let facts = &form.by.0.facts;
     let session_id = session_id(&sid)?;
-    let found = state.context.store.find_session(session_id, state.context.now()).await?;
+    let found = state
+        .context
+        .store
+        .find_session(session_id, state.context.now())
+        .await?;
     if found.is_none_or(|found| found.user_id != facts.user_id) {
         return Err(no_session());
     }
@@ -87,7 +102,10 @@ pub async fn end(
 }
 
 /// `POST /account/sessions/end-others`
-pub async fn end_others(form: Form<FreshUser, NoFields>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end_others(
+    form: Form<FreshUser, NoFields>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let facts = &form.by.0.facts;
     let which = Which::UserExcept(facts.user_id, facts.session_id);
@@ -108,20 +126,26 @@ pub async fn change_password(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
-    let Form { by: SignedInUser(principal), fields } = form;
+    let Form {
+        by: SignedInUser(principal),
+        fields,
+    } = form;
     let changed = match must_match(&fields.new_password, &fields.new_password_again) {
         Ok(()) => {
             let (current, new) = (&fields.current_password.0, &fields.new_password.0);
             let visitor = state.visitor(&request);
             let others = fields.end_others;
             let context = &state.context;
-            change_password::change_password(context, &principal, current, new, others, &visitor).await
+            change_password::change_password(context, &principal, current, new, others, &visitor)
+                .await
         }
         Err(error) => Err(error),
     };
     match changed {
         Ok(signed_in) => {
-            state.cookies.set_session(&request, &signed_in, state.context.now());
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
             Ok(go_to("/account/security", "password-changed"))
         }
         Err(error) => {
@@ -130,7 +154,10 @@ pub async fn change_password(
                 problem.detail = "The current password is wrong. Nothing was changed.".into();
             }
             let drawn = security_page(&request, &principal, None).await?;
-            again(&request, problem, |problem| SecurityPage { problem: Some(problem), ..drawn })
+            again(&request, problem, |problem| SecurityPage {
+                problem: Some(problem),
+                ..drawn
+            })
         }
     }
 }
@@ -142,12 +169,18 @@ async fn security_page(
 ) -> Result<SecurityPage, Problem> {
     let context = &State::of(request).context;
     let facts = &principal.facts;
-    let live = context.store.live_sessions_of(facts.user_id, context.now()).await?;
+    let live = context
+        .store
+        .live_sessions_of(facts.user_id, context.now())
+        .await?;
     Ok(SecurityPage {
         shell: shell(request, principal, "Password", Section::Security),
         min_chars: min_chars(request),
         max_chars: u32::try_from(MAX_CHARS).unwrap_or(u32::MAX),
-        other_sessions: live.iter().filter(|session| session.id != facts.session_id).count() as u64,
+        other_sessions: live
+            .iter()
+            .filter(|session| session.id != facts.session_id)
+            .count() as u64,
         problem,
     })
 }

@@ -37,28 +37,41 @@ pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
     let context = &State::of(&request).context;
     let now = context.now();
     let figures = context.store.statistics(now).await?;
-    let recent = context.store.search_audit(AuditSearch::default(), None, LATEST).await?;
+    let recent = context
+        .store
+        .search_audit(AuditSearch::default(), None, LATEST)
+        .await?;
     let settings = &context.settings;
-    page(&request, &AdminOverviewPage {
-        shell: shell(&request, &by.0, "Overview", Section::AdminOverview),
-        users: figures.users,
-        disabled_users: figures.disabled_users,
-        live_sessions: figures.live_sessions,
-        signed_in_users: figures.signed_in_users,
-        sign_ins_24h: figures.sign_ins_24h,
-        failed_sign_ins_24h: figures.failed_sign_ins_24h,
-        ended_24h: figures
-            .ended_24h
-            .into_iter()
-            .map(|(reason, count)| ReasonCount { reason: reason_words(&reason), count })
-            .collect(),
-        recent: recent.rows.into_iter().map(|record| audit_row(record, now)).collect(),
-        cache_entries: context.store.cache().len(),
-        idle_limit: duration(settings.session.idle),
-        absolute_limit: duration(settings.session.absolute),
-        remembered_idle_limit: duration(settings.remembered.idle),
-        remembered_absolute_limit: duration(settings.remembered.absolute),
-    })
+    page(
+        &request,
+        &AdminOverviewPage {
+            shell: shell(&request, &by.0, "Overview", Section::AdminOverview),
+            users: figures.users,
+            disabled_users: figures.disabled_users,
+            live_sessions: figures.live_sessions,
+            signed_in_users: figures.signed_in_users,
+            sign_ins_24h: figures.sign_ins_24h,
+            failed_sign_ins_24h: figures.failed_sign_ins_24h,
+            ended_24h: figures
+                .ended_24h
+                .into_iter()
+                .map(|(reason, count)| ReasonCount {
+                    reason: reason_words(&reason),
+                    count,
+                })
+                .collect(),
+            recent: recent
+                .rows
+                .into_iter()
+                .map(|record| audit_row(record, now))
+                .collect(),
+            cache_entries: context.store.cache().len(),
+            idle_limit: duration(settings.session.idle),
+            absolute_limit: duration(settings.session.absolute),
+            remembered_idle_limit: duration(settings.remembered.idle),
+            remembered_absolute_limit: duration(settings.remembered.absolute),
+        },
+    )
 }
 
 /// `GET /admin/audit`
@@ -70,25 +83,39 @@ pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
         user_id: user_named(&request, query.q.trim()).await?,
         action: Action::from_code(&query.action),
     };
-    let listed = context.store.search_audit(search, query.cursor, PAGE).await?;
+    let listed = context
+        .store
+        .search_audit(search, query.cursor, PAGE)
+        .await?;
     let url = |cursor: Option<Uuid>| {
-        address("/admin/audit", &[("q", &query.q), ("action", &query.action)], cursor)
+        address(
+            "/admin/audit",
+            &[("q", &query.q), ("action", &query.action)],
+            cursor,
+        )
     };
-    page(&request, &AuditPage {
-        shell: shell(&request, &by.0, "Audit", Section::AdminAudit),
-        rows: listed.rows.into_iter().map(|record| audit_row(record, now)).collect(),
-        next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
-        first_url: query.cursor.map(|_| url(None)),
-        actions: Action::ALL
-            .iter()
-            .map(|action| ActionChoice {
-                value: action.code().to_owned(),
-                label: action.words().to_owned(),
-            })
-            .collect(),
-        q: query.q.clone(),
-        action: query.action.clone(),
-    })
+    page(
+        &request,
+        &AuditPage {
+            shell: shell(&request, &by.0, "Audit", Section::AdminAudit),
+            rows: listed
+                .rows
+                .into_iter()
+                .map(|record| audit_row(record, now))
+                .collect(),
+            next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
+            first_url: query.cursor.map(|_| url(None)),
+            actions: Action::ALL
+                .iter()
+                .map(|action| ActionChoice {
+                    value: action.code().to_owned(),
+                    label: action.words().to_owned(),
+                })
+                .collect(),
+            q: query.q.clone(),
+            action: query.action.clone(),
+        },
+    )
 }
 
 /// The user whom a search names by address or id; nobody's id if there is none, so that nothing is
@@ -105,7 +132,10 @@ async fn user_named(request: &HttpRequest, text: &str) -> Result<Option<UserId>,
         let detail = "Search for the whole e-mail address or the id of a user.";
         return Err(Problem::new(Code::InvalidRequest, detail));
     };
-    let found = context.store.find_user_by_email(&email, context.now()).await?;
+    let found = context
+        .store
+        .find_user_by_email(&email, context.now())
+        .await?;
     Ok(Some(found.map_or(UserId(Uuid::nil()), |user| user.id)))
 }
 
@@ -148,7 +178,11 @@ pub fn address(path: &str, parameters: &[(&str, &str)], cursor: Option<Uuid>) ->
         query.append_pair("cursor", &cursor.to_string());
     }
     let query = query.finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
 }
 
 /// A length of time in the largest unit that fits.

@@ -62,8 +62,15 @@ pub async fn list(by: Admin, request: HttpRequest) -> Result<HttpResponse, Probl
         "" => None,
         id => Some(user_id(id)?),
     };
-    let search = SessionSearch { user_id: user, status, text: query.q.clone() };
-    let listed = context.store.search_sessions(&search, query.cursor, PAGE, now).await?;
+    let search = SessionSearch {
+        user_id: user,
+        status,
+        text: query.q.clone(),
+    };
+    let listed = context
+        .store
+        .search_sessions(&search, query.cursor, PAGE, now)
+        .await?;
     let total = context.store.count_sessions(&search, now).await?;
     let status = match status {
         SessionStatus::Live => "live",
@@ -71,30 +78,37 @@ pub async fn list(by: Admin, request: HttpRequest) -> Result<HttpResponse, Probl
         SessionStatus::All => "all",
     };
     let url = |cursor: Option<Uuid>| {
-        address(LIST, &[("q", &query.q), ("status", status), ("user", &query.user)], cursor)
+        address(
+            LIST,
+            &[("q", &query.q), ("status", status), ("user", &query.user)],
+            cursor,
+        )
     };
     let current = by.0.facts.session_id;
-    page(&request, &AdminSessionsPage {
-        shell: shell(&request, &by.0, "Sessions", Section::AdminSessions),
-        rows: listed
-            .rows
-            .into_iter()
-            .map(|row| AdminSessionRow {
-                card: card(&row.session, current, now),
-                user_id: row.session.user_id.to_string(),
-                user_email: row.email,
-                user_name: row.name,
-            })
-            .collect(),
-        q: query.q.clone(),
-        status: status.to_owned(),
-        user: owner.map(|user| user.email),
-        user_id: user.map(|id| id.to_string()),
-        total,
-        next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
-        first_url: query.cursor.map(|_| url(None)),
-        back: url(query.cursor),
-    })
+    page(
+        &request,
+        &AdminSessionsPage {
+            shell: shell(&request, &by.0, "Sessions", Section::AdminSessions),
+            rows: listed
+                .rows
+                .into_iter()
+                .map(|row| AdminSessionRow {
+                    card: card(&row.session, current, now),
+                    user_id: row.session.user_id.to_string(),
+                    user_email: row.email,
+                    user_name: row.name,
+                })
+                .collect(),
+            q: query.q.clone(),
+            status: status.to_owned(),
+            user: owner.map(|user| user.email),
+            user_id: user.map(|id| id.to_string()),
+            total,
+            next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
+            first_url: query.cursor.map(|_| url(None)),
+            back: url(query.cursor),
+        },
+    )
 }
 
 /// `POST /admin/sessions/{sid}/end`
@@ -109,25 +123,46 @@ pub async fn end(
     let which = Which::One(session_id);
     let ended = end_session::end(&state.context, which, EndReason::EndedByAdmin, origin).await?;
     let now = state.context.now();
-    if ended == 0 && state.context.store.find_session(session_id, now).await?.is_none() {
+    if ended == 0
+        && state
+            .context
+            .store
+            .find_session(session_id, now)
+            .await?
+            .is_none()
+    {
         return Err(no_session());
     }
     Ok(go_to(next_path(&form.fields.back, LIST), "session-ended"))
 }
 
 /// `GET /admin/sessions/end-all`
-pub async fn confirm_end_everyone(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn confirm_end_everyone(
+    by: Admin,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
     let figures = context.store.statistics(context.now()).await?;
-    page(&request, &EndEveryonePage {
-        shell: shell(&request, &by.0, "End everyone's sessions", Section::AdminSessions),
-        live_sessions: figures.live_sessions,
-        users: figures.signed_in_users,
-    })
+    page(
+        &request,
+        &EndEveryonePage {
+            shell: shell(
+                &request,
+                &by.0,
+                "End everyone's sessions",
+                Section::AdminSessions,
+            ),
+            live_sessions: figures.live_sessions,
+            users: figures.signed_in_users,
+        },
+    )
 }
 
 /// `POST /admin/sessions/end-all`
-pub async fn end_everyone(form: Form<FreshAdmin, EveryoneForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn end_everyone(
+    form: Form<FreshAdmin, EveryoneForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let facts = &form.by.0.facts;
     let except = (!form.fields.include_self).then_some(facts.session_id);

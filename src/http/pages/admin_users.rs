@@ -62,53 +62,72 @@ pub async fn list(by: Admin, request: HttpRequest) -> Result<HttpResponse, Probl
     let context = &State::of(&request).context;
     let query: UsersQuery = body::query(&request)?;
     let now = context.now();
-    let listed = context.store.search_users(&query.q, query.cursor, PAGE, now).await?;
+    let listed = context
+        .store
+        .search_users(&query.q, query.cursor, PAGE, now)
+        .await?;
     let total = context.store.count_users(&query.q).await?;
     let url = |cursor| address(LIST, &[("q", &query.q)], cursor);
-    page(&request, &AdminUsersPage {
-        shell: shell(&request, &by.0, "Users", Section::AdminUsers),
-        rows: listed
-            .rows
-            .into_iter()
-            .map(|user| UserRow {
-                id: user.id.to_string(),
-                roles: user.roles.iter().map(ToString::to_string).collect(),
-                email: user.email,
-                name: user.name,
-                enabled: user.disabled_at.is_none(),
-                has_password: user.has_password,
-                live_sessions: user.live_sessions,
-                created_at: Instant::new(user.created_at, now),
-            })
-            .collect(),
-        q: query.q.clone(),
-        total,
-        next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
-        first_url: query.cursor.map(|_| url(None)),
-    })
+    page(
+        &request,
+        &AdminUsersPage {
+            shell: shell(&request, &by.0, "Users", Section::AdminUsers),
+            rows: listed
+                .rows
+                .into_iter()
+                .map(|user| UserRow {
+                    id: user.id.to_string(),
+                    roles: user.roles.iter().map(ToString::to_string).collect(),
+                    email: user.email,
+                    name: user.name,
+                    enabled: user.disabled_at.is_none(),
+                    has_password: user.has_password,
+                    live_sessions: user.live_sessions,
+                    created_at: Instant::new(user.created_at, now),
+                })
+                .collect(),
+            q: query.q.clone(),
+            total,
+            next_url: listed.next_cursor.map(|cursor| url(Some(cursor))),
+            first_url: query.cursor.map(|_| url(None)),
+        },
+    )
 }
 
 /// `GET /admin/users/new`
 pub async fn new(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    page(&request, &NewUserPage {
-        shell: shell(&request, &by.0, "New user", Section::AdminUsers),
-        email: String::new(),
-        name: String::new(),
-        admin: false,
-        roles_text: String::new(),
-        problem: None,
-    })
+    page(
+        &request,
+        &NewUserPage {
+            shell: shell(&request, &by.0, "New user", Section::AdminUsers),
+            email: String::new(),
+            name: String::new(),
+            admin: false,
+            roles_text: String::new(),
+            problem: None,
+        },
+    )
 }
 
 /// `POST /admin/users`
-pub async fn create(form: Form<FreshAdmin, NewUserForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn create(
+    form: Form<FreshAdmin, NewUserForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
-    let Form { by: FreshAdmin(principal), fields } = form;
+    let Form {
+        by: FreshAdmin(principal),
+        fields,
+    } = form;
     let mut roles = roles_in(&fields.roles);
     if fields.admin {
         roles.push(ADMIN.to_owned());
     }
-    let new = NewUser { email: fields.email.clone(), name: fields.name.clone(), roles };
+    let new = NewUser {
+        email: fields.email.clone(),
+        name: fields.name.clone(),
+        roles,
+    };
     let origin = origin(state, &request, &principal.facts);
     match users::create_user(&state.context, new, origin).await {
         Ok((user, invitation)) => invitation_made(&request, &principal, user, &invitation),
@@ -127,7 +146,11 @@ pub async fn create(form: Form<FreshAdmin, NewUserForm>, request: HttpRequest) -
 }
 
 /// `GET /admin/users/{id}`
-pub async fn show(by: Admin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn show(
+    by: Admin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let drawn = user_page(&request, &by.0, user_id(&id)?).await?;
     page(&request, &drawn)
 }
@@ -144,7 +167,15 @@ pub async fn update(
         roles: Some(roles_in(&fields.roles)),
         enabled: None,
     };
-    change(&request, &form.by.0, user_id(&id)?, patch, "saved", Some((fields.name, fields.roles))).await
+    change(
+        &request,
+        &form.by.0,
+        user_id(&id)?,
+        patch,
+        "saved",
+        Some((fields.name, fields.roles)),
+    )
+    .await
 }
 
 /// `POST /admin/users/{id}/disable`
@@ -153,7 +184,10 @@ pub async fn disable(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let patch = UserPatch { enabled: Some(false), ..UserPatch::default() };
+    let patch = UserPatch {
+        enabled: Some(false),
+        ..UserPatch::default()
+    };
     change(&request, &form.by.0, user_id(&id)?, patch, "disabled", None).await
 }
 
@@ -163,7 +197,10 @@ pub async fn enable(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let patch = UserPatch { enabled: Some(true), ..UserPatch::default() };
+    let patch = UserPatch {
+        enabled: Some(true),
+        ..UserPatch::default()
+    };
     change(&request, &form.by.0, user_id(&id)?, patch, "enabled", None).await
 }
 
@@ -195,15 +232,22 @@ pub async fn invite(
 }
 
 /// `GET /admin/users/{id}/delete`
-pub async fn confirm_delete(by: Admin, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn confirm_delete(
+    by: Admin,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let user = get_user(&State::of(&request).context, user_id(&id)?).await?;
-    page(&request, &DeleteUserPage {
-        shell: shell(&request, &by.0, "Delete a user", Section::AdminUsers),
-        id: user.id.to_string(),
-        email: user.email,
-        name: user.name,
-        live_sessions: user.live_sessions,
-    })
+    page(
+        &request,
+        &DeleteUserPage {
+            shell: shell(&request, &by.0, "Delete a user", Section::AdminUsers),
+            id: user.id.to_string(),
+            email: user.email,
+            name: user.name,
+            live_sessions: user.live_sessions,
+        },
+    )
 }
 
 /// `POST /admin/users/{id}/delete`
@@ -239,18 +283,29 @@ async fn change(
             if let Some((name, roles)) = typed {
                 (drawn.name, drawn.roles_text) = (name, roles);
             }
-            again(request, problem, |problem| AdminUserPage { problem: Some(problem), ..drawn })
+            again(request, problem, |problem| AdminUserPage {
+                problem: Some(problem),
+                ..drawn
+            })
         }
     }
 }
 
-async fn user_page(request: &HttpRequest, by: &Principal, id: UserId) -> Result<AdminUserPage, Problem> {
+async fn user_page(
+    request: &HttpRequest,
+    by: &Principal,
+    id: UserId,
+) -> Result<AdminUserPage, Problem> {
     let context = &State::of(request).context;
     let now = context.now();
     let user = get_user(context, id).await?;
     let sessions = context.store.live_sessions_of(id, now).await?;
     let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
-    let title = if user.name.is_empty() { &user.email } else { &user.name };
+    let title = if user.name.is_empty() {
+        &user.email
+    } else {
+        &user.name
+    };
     Ok(AdminUserPage {
         shell: shell(request, by, title, Section::AdminUsers),
         id: user.id.to_string(),
@@ -277,13 +332,16 @@ fn invitation_made(
     invitation: &Invitation,
 ) -> Result<HttpResponse, Problem> {
     let now = State::of(request).context.now();
-    page(request, &InvitationMadePage {
-        shell: shell(request, by, "Invitation link", Section::AdminUsers),
-        user_id: user.id.to_string(),
-        email: user.email,
-        invitation_url: invitation.url.reveal().to_owned(),
-        expires_at: Instant::new(invitation.expires_at, now),
-    })
+    page(
+        request,
+        &InvitationMadePage {
+            shell: shell(request, by, "Invitation link", Section::AdminUsers),
+            user_id: user.id.to_string(),
+            email: user.email,
+            invitation_url: invitation.url.reveal().to_owned(),
+            expires_at: Instant::new(invitation.expires_at, now),
+        },
+    )
 }
 
 /// Roles as typed, separated by commas or blanks.

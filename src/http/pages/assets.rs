@@ -12,11 +12,18 @@ pub async fn file(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Pro
     let path = request.path();
     let (body, kind, cache) = if path == stylesheet_path() {
         // Its name changes with its content.
-        (STYLESHEET, "text/css; charset=utf-8", "public, max-age=31536000, immutable")
+        (
+            STYLESHEET,
+            "text/css; charset=utf-8",
+            "public, max-age=31536000, immutable",
+        )
     } else if path == ICON_PATH {
         (ICON, "image/svg+xml", "public, max-age=3600")
     } else {
-        return Err(Problem::new(Code::NotFound, "There is nothing at this address."));
+        return Err(Problem::new(
+            Code::NotFound,
+            "There is nothing at this address.",
+        ));
     };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, kind))

@@ -45,7 +45,10 @@ pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Pro
 }
 
 /// `POST /invitation`
-pub async fn submit(form: Form<Anyone, InvitationForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    form: Form<Anyone, InvitationForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let fields = form.fields;
     let token = fields.token.0.reveal();
@@ -66,7 +69,10 @@ pub async fn submit(form: Form<Anyone, InvitationForm>, request: HttpRequest) ->
                 Err(error) => return Err(error.into()),
             };
             let drawn = invitation_page(&request, user, token.to_owned(), None)?;
-            again(&request, error, |problem| InvitationPage { problem: Some(problem), ..drawn })
+            again(&request, error, |problem| InvitationPage {
+                problem: Some(problem),
+                ..drawn
+            })
         }
     }
 }

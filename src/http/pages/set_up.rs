@@ -39,18 +39,24 @@ pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Pro
     if !set_up::is_needed(context).await? {
         return Ok(see_other("/sign-in"));
     }
-    page(&request, &SetUpPage {
-        shell: bare_shell(&request, "Set up")?,
-        code: query.code,
-        email: String::new(),
-        name: String::new(),
-        min_chars: min_chars(&request),
-        problem: None,
-    })
+    page(
+        &request,
+        &SetUpPage {
+            shell: bare_shell(&request, "Set up")?,
+            code: query.code,
+            email: String::new(),
+            name: String::new(),
+            min_chars: min_chars(&request),
+            problem: None,
+        },
+    )
 }
 
 /// `POST /set-up`
-pub async fn submit(form: Form<Anyone, SetUpForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    form: Form<Anyone, SetUpForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let fields = form.fields;
     let visitor = state.visitor(&request);
@@ -72,7 +78,9 @@ pub async fn submit(form: Form<Anyone, SetUpForm>, request: HttpRequest) -> Resu
                 replaces: None,
             };
             let signed_in = sign_in(&state.context, attempt, &visitor).await?;
-            state.cookies.set_session(&request, &signed_in, state.context.now());
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
             return Ok(see_other("/admin"));
         }
         Err(Error::DeadLink) => {
@@ -105,5 +113,8 @@ pub fn must_match(one: &Password, other: &Password) -> Result<(), Error> {
         return Ok(());
     }
     let problem = "The two passwords are not the same. Type the new one twice.".to_owned();
-    Err(Error::Invalid { field: "password_again", problem })
+    Err(Error::Invalid {
+        field: "password_again",
+        problem,
+    })
 }

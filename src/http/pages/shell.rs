@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::entropy;
-use crate::http::edge::see_other;
+use crate::http::edge::{page_of, see_other};
 use crate::http::guards::expected_form_token;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
@@ -22,18 +22,36 @@ use crate::service::tokens::form_token_before_sign_in;
 /// What has just been done, as the address of the next page says it. A code, so that nobody can
 /// put words of their own on a page.
 const DONE: &[(&str, &str)] = &[
-    ("session-ended", "The session was ended. Its next request is refused."),
+    (
+        "session-ended",
+        "The session was ended. Its next request is refused.",
+    ),
     ("others-ended", "Your other sessions were ended."),
     ("password-changed", "Your password was changed."),
     ("signed-out", "You are signed out."),
-    ("password-chosen", "Your password is set. Sign in with it now."),
+    (
+        "password-chosen",
+        "Your password is set. Sign in with it now.",
+    ),
     ("confirmed", "Thank you. Now repeat what you wanted to do."),
-    ("saved", "The changes were saved. They count from the user's next request."),
-    ("disabled", "The account was disabled and all its sessions were ended."),
-    ("enabled", "The account was enabled. Sessions that were ended stay ended."),
+    (
+        "saved",
+        "The changes were saved. They count from the user's next request.",
+    ),
+    (
+        "disabled",
+        "The account was disabled and all its sessions were ended.",
+    ),
+    (
+        "enabled",
+        "The account was enabled. Sessions that were ended stay ended.",
+    ),
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
-    ("user-deleted", "The user was deleted and all their sessions were ended."),
+    (
+        "user-deleted",
+        "The user was deleted and all their sessions were ended.",
+    ),
 ];
 
 /// The part of a page's address that names what was done.
@@ -83,7 +101,10 @@ fn done(request: &HttpRequest) -> Option<Notice> {
     let query: DoneQuery = serde_urlencoded::from_str(request.query_string()).ok()?;
     let code = query.done?;
     let (_, text) = DONE.iter().find(|(known, _)| *known == code)?;
-    Some(Notice { kind: NoticeKind::Success, text: (*text).to_owned() })
+    Some(Notice {
+        kind: NoticeKind::Success,
+        text: (*text).to_owned(),
+    })
 }
 
 /// To a page that says what was done.
@@ -97,7 +118,11 @@ pub fn page<P: Page>(request: &HttpRequest, page: &P) -> Result<HttpResponse, Pr
     draw(request, StatusCode::OK, page)
 }
 
-fn draw<P: Page>(request: &HttpRequest, status: StatusCode, page: &P) -> Result<HttpResponse, Problem> {
+fn draw<P: Page>(
+    request: &HttpRequest,
+    status: StatusCode,
+    page: &P,
+) -> Result<HttpResponse, Problem> {
     match State::of(request).renderer.render(page) {
         Ok(html) => Ok(HttpResponse::build(status)
             .content_type("text/html; charset=utf-8")
@@ -105,7 +130,10 @@ fn draw<P: Page>(request: &HttpRequest, status: StatusCode, page: &P) -> Result<
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(source, "{error}");
-            Err(Problem::new(Code::Internal, "Something went wrong on this server. It has been written to its log."))
+            Err(Problem::new(
+                Code::Internal,
+                "Something went wrong on this server. It has been written to its log.",
+            ))
         }
     }
 }
@@ -130,12 +158,20 @@ pub fn again<P: Page>(
     if !mendable {
         return Err(problem);
     }
-    let mut answer = draw(request, problem.code.status(), &page(problem.detail.to_string()))?;
+    let mut answer = draw(
+        request,
+        problem.code.status(),
+        &page(problem.detail.to_string()),
+    )?;
     if let Some(seconds) = problem.retry_after_secs {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        answer
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if problem.code == Code::InvalidCredentials {
-        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        answer
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     Ok(answer)
 }
@@ -145,7 +181,10 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let principal = request.extensions().get::<Principal>().cloned();
     let title = problem.code.title();
     let shell = match &principal {
-        Some(principal) => Shell { notice: None, ..shell(request, principal, title, Section::None) },
+        Some(principal) => Shell {
+            notice: None,
+            ..shell(request, principal, title, Section::None)
+        },
         None => Shell {
             title: title.to_owned(),
             user: None,
@@ -154,10 +193,12 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> HttpResponse {
             section: Section::None,
         },
     };
-    let (url, label) = match problem.code {
-        Code::CrossSite => (crate::http::edge::page_of(request), "Load the page again"),
-        _ if principal.is_some() => ("/account".to_owned(), "To your account"),
-        _ => ("/".to_owned(), "To the start"),
+    let (url, label) = if problem.code == Code::CrossSite {
+        (page_of(request), "Load the page again")
+    } else if principal.is_some() {
+        ("/account".to_owned(), "To your account")
+    } else {
+        ("/".to_owned(), "To the start")
     };
     let status = problem.code.status();
     let error = ErrorPage {
@@ -199,8 +240,15 @@ pub fn card(record: &SessionRecord, current: SessionId, now: DateTime<Utc>) -> S
 }
 
 /// Sessions as pages show them, the current one first.
-pub fn cards(records: &[SessionRecord], current: SessionId, now: DateTime<Utc>) -> Vec<SessionCard> {
-    let mut cards: Vec<_> = records.iter().map(|record| card(record, current, now)).collect();
+pub fn cards(
+    records: &[SessionRecord],
+    current: SessionId,
+    now: DateTime<Utc>,
+) -> Vec<SessionCard> {
+    let mut cards: Vec<_> = records
+        .iter()
+        .map(|record| card(record, current, now))
+        .collect();
     cards.sort_by_key(|card| !card.current);
     cards
 }

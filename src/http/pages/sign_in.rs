@@ -64,17 +64,23 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     if let Some(session_id) = query.ended {
         shell.notice = Some(why_signed_out(&request, session_id).await?);
     }
-    page(&request, &SignInPage {
-        shell,
-        email: String::new(),
-        remember: false,
-        next: next_path(&query.next, "").to_owned(),
-        problem: None,
-    })
+    page(
+        &request,
+        &SignInPage {
+            shell,
+            email: String::new(),
+            remember: false,
+            next: next_path(&query.next, "").to_owned(),
+            problem: None,
+        },
+    )
 }
 
 /// `POST /sign-in`
-pub async fn submit(form: Form<Perhaps, SignInForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    form: Form<Perhaps, SignInForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let fields = form.fields;
     let attempt = SignIn {
@@ -85,7 +91,9 @@ pub async fn submit(form: Form<Perhaps, SignInForm>, request: HttpRequest) -> Re
     };
     match sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await {
         Ok(signed_in) => {
-            state.cookies.set_session(&request, &signed_in, state.context.now());
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
             Ok(see_other(next_path(&fields.next, HOME)))
         }
         Err(error) => {
@@ -102,7 +110,10 @@ pub async fn submit(form: Form<Perhaps, SignInForm>, request: HttpRequest) -> Re
 }
 
 /// `POST /sign-out`
-pub async fn sign_out(form: Form<SignedInUser, NoFields>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn sign_out(
+    form: Form<SignedInUser, NoFields>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     end_own(&request, &form.by.0.facts).await?;
     let mut answer = go_to("/sign-in", "signed-out");
     answer.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
@@ -122,5 +133,8 @@ async fn why_signed_out(request: &HttpRequest, session_id: SessionId) -> Result<
         Some(None) => "Sign in again to go on.".to_owned(),
         None => "You were signed out because the session, or the account it belonged to, does not exist any more.".to_owned(),
     };
-    Ok(Notice { kind: NoticeKind::Warning, text })
+    Ok(Notice {
+        kind: NoticeKind::Warning,
+        text,
+    })
 }

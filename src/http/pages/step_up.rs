@@ -35,13 +35,18 @@ pub async fn show(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
 }
 
 /// `POST /step-up`
-pub async fn submit(form: Form<SignedInUser, StepUpForm>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    form: Form<SignedInUser, StepUpForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
     let Form { by, fields } = form;
     let visitor = state.visitor(&request);
     match step_up(&state.context, &by.0, &fields.password.0, &visitor).await {
         Ok(signed_in) => {
-            state.cookies.set_session(&request, &signed_in, state.context.now());
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
             Ok(go_to(next_path(&fields.next, "/account"), "confirmed"))
         }
         Err(error) => again(&request, error, |problem| {
@@ -50,7 +55,12 @@ pub async fn submit(form: Form<SignedInUser, StepUpForm>, request: HttpRequest) 
     }
 }
 
-fn step_up_page(request: &HttpRequest, by: &SignedInUser, next: &str, problem: Option<String>) -> StepUpPage {
+fn step_up_page(
+    request: &HttpRequest,
+    by: &SignedInUser,
+    next: &str,
+    problem: Option<String>,
+) -> StepUpPage {
     let next = next_path(next, "/account").to_owned();
     let act = match next.split('?').next().unwrap_or_default() {
         "/account/sessions" => "end sessions of your other devices",
