@@ -7,16 +7,13 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{instant, instant_from, line};
-use crate::cli::{input, open};
+use crate::cli::{explain_opaque, input, open};
 use crate::rules::access_token::{Audience, Claims, Fault, Parts, split};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
-use crate::rules::refresh::{GRACE, Presented, judge};
 use crate::rules::session::{self, Ended, Stored, Verdict};
 use crate::service::Context;
-use crate::service::tokens::{successor, token_hash, verify_access_token};
-use crate::settings::Secret;
-use crate::store::verification_tokens::Purpose;
+use crate::service::tokens::verify_access_token;
 
 /// Length of our own opaque secrets: 256 bits in base64url.
 const OPAQUE_CHARS: usize = 43;
@@ -25,7 +22,7 @@ pub(super) async fn run() -> Result<(), Failure> {
     let token = input::token()?;
     let context = open::context().await?;
     if is_opaque(token.reveal()) {
-        opaque(&context, &token).await
+        explain_opaque::opaque(&context, &token).await
     } else {
         access_token(&context, token.reveal()).await
     }
@@ -36,11 +33,13 @@ fn is_opaque(token: &str) -> bool {
     token.len() == OPAQUE_CHARS && token.chars().all(plain)
 }
 
-fn step(name: &str, finding: impl std::fmt::Display) -> Result<(), Failure> {
+/// Writes one finding.
+pub(super) fn step(name: &str, finding: impl std::fmt::Display) -> Result<(), Failure> {
     line(format!("{:<20} {finding}", format!("{name}:")))
 }
 
-fn conclude(admits: bool, because: impl std::fmt::Display) -> Result<(), Failure> {
+/// Writes the verdict.
+pub(super) fn conclude(admits: bool, because: impl std::fmt::Display) -> Result<(), Failure> {
     let verdict = if admits { "admits" } else { "does not admit" };
     step("so it", format!("{verdict}: {because}"))
 }
@@ -169,8 +168,8 @@ fn show_claims(context: &Context, claims: &Claims, now: DateTime<Utc>) -> Result
     step("roles when issued", claims.roles.join(", "))
 }
 
-/// Returns whether the session admits, and why or why not.
-async fn show_session(
+/// Shows session and user. Returns whether the session admits, and why or why not.
+pub(super) async fn show_session(
     context: &Context,
     session_id: SessionId,
     user_id: UserId,
@@ -258,79 +257,6 @@ fn has_ended(reason: EndReason) -> String {
         "session-ended"
     };
     format!("its session has ended ({code}, reason {reason})")
-}
-
-async fn opaque(context: &Context, token: &Secret) -> Result<(), Failure> {
-    let now = context.now();
-    let hash = token_hash(token.reveal());
-    let Some(found) = context.store.find_refresh_token(&hash).await? else {
-        for (purpose, kind) in [
-            (
-                Purpose::Invitation,
-                "the one-time code of an invitation link",
-            ),
-            (
-                Purpose::SetUp,
-                "the one-time code for making the first administrator",
-            ),
-        ] {
-            if let Some(user_id) = context
-                .store
-                .find_verification_token(purpose, &hash, now)
-                .await?
-            {
-                step("kind", kind)?;
-                user_id.map_or(Ok(()), |user_id| step("user", user_id))?;
-                return step(
-                    "so it",
-                    "is good: it was not used or replaced and has not expired",
-                );
-            }
-        }
-        step("kind", "has the form of a refresh token or one-time code")?;
-        return conclude(
-            false,
-            "this server issued none like it, or has forgotten it",
-        );
-    };
-    step("kind", "a refresh token")?;
-    let next = context
-        .store
-        .find_refresh_token(&token_hash(successor(context, token.reveal()).reveal()))
-        .await?;
-    let presented = judge(
-        found.consumed_at,
-        next.is_some_and(|next| next.consumed_at.is_some()),
-        now,
-    );
-    let rotated = found
-        .consumed_at
-        .map_or_else(|| "never".to_owned(), |at| instant_from(at, now));
-    step("rotated", rotated)?;
-    let record = context.store.find_session(found.session_id, now).await?;
-    let Some(record) = record else {
-        return conclude(false, "its session does not exist any more");
-    };
-    let (live, because) = show_session(context, record.id, record.user_id, None, now).await?;
-    if !live {
-        return conclude(false, because);
-    }
-    match presented {
-        Presented::Rotate => conclude(true, "its next use rotates it"),
-        Presented::SameSuccessor => {
-            let seconds = GRACE.num_seconds();
-            conclude(
-                true,
-                format!(
-                    "within {seconds} seconds of its rotation it gets the same successor again"
-                ),
-            )
-        }
-        Presented::Reused => conclude(
-            false,
-            "it was rotated; using it again ends its session (refresh-reuse)",
-        ),
-    }
 }
 
 fn seconds(seconds: i64, now: DateTime<Utc>) -> String {

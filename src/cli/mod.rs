@@ -6,6 +6,7 @@
 mod demo;
 mod doctor;
 mod explain;
+mod explain_opaque;
 mod failure;
 mod input;
 mod keys;
