@@ -51,7 +51,9 @@ async fn warm() -> Warm {
     let settings = Settings::read(own).unwrap();
     let store = Store::open(&settings).await.unwrap();
     Migrator::up(store.schema_connection(), None).await.unwrap();
-    let context = Context::start(settings, store, Arc::new(SystemClock)).await.unwrap();
+    let context = Context::start(settings, store, Arc::new(SystemClock))
+        .await
+        .unwrap();
     let new = NewUser {
         email: "ada@example.org".to_owned(),
         name: "Ada".to_owned(),
@@ -63,13 +65,19 @@ async fn warm() -> Warm {
     let mut tokens = Vec::with_capacity(SESSIONS);
     for id in ids {
         let cached = context.store.session_facts(id, user.id, now).await.unwrap();
-        let Stored::Open(facts) = &cached.stored else { panic!("not live") };
+        let Stored::Open(facts) = &cached.stored else {
+            panic!("not live")
+        };
         let token = issue_access_token(&context, facts, now).unwrap();
         let token = token.text.reveal().to_owned();
         check(&context, &token).await;
         tokens.push(token);
     }
-    Warm { context, tokens, _directory: directory }
+    Warm {
+        context,
+        tokens,
+        _directory: directory,
+    }
 }
 
 async fn insert_sessions(context: &Context, user_id: UserId) -> Vec<SessionId> {
@@ -126,25 +134,29 @@ fn bench(criterion: &mut Criterion) {
         random ^= random << 17;
         usize::try_from(random % SESSIONS as u64).unwrap()
     };
-    criterion.bench_function("authenticate: warm, 100,000 sessions, random order", |bencher| {
-        bencher.iter_custom(|checks| {
-            let mut elapsed = Duration::ZERO;
-            let mut left = usize::try_from(checks).unwrap();
-            while left > 0 {
-                let size = left.min(BATCH);
-                let batch: Vec<String> = (0..size).map(|_| warm.tokens[next()].clone()).collect();
-                elapsed += runtime.block_on(async {
-                    let began = Instant::now();
-                    for token in &batch {
-                        check(&warm.context, token).await;
-                    }
-                    began.elapsed()
-                });
-                left -= size;
-            }
-            elapsed
-        });
-    });
+    criterion.bench_function(
+        "authenticate: warm, 100,000 sessions, random order",
+        |bencher| {
+            bencher.iter_custom(|checks| {
+                let mut elapsed = Duration::ZERO;
+                let mut left = usize::try_from(checks).unwrap();
+                while left > 0 {
+                    let size = left.min(BATCH);
+                    let batch: Vec<String> =
+                        (0..size).map(|_| warm.tokens[next()].clone()).collect();
+                    elapsed += runtime.block_on(async {
+                        let began = Instant::now();
+                        for token in &batch {
+                            check(&warm.context, token).await;
+                        }
+                        began.elapsed()
+                    });
+                    left -= size;
+                }
+                elapsed
+            });
+        },
+    );
 }
 
 criterion_group! {

@@ -68,9 +68,18 @@ fn measure() {
         theirs.push(other);
         ratios.push(one / other);
     }
-    println!("verify, whole stack:  {:.2} µs of processor a request", median(&mut ours));
-    println!("bare handler:         {:.2} µs of processor a request", median(&mut theirs));
-    println!("ratio:                {:.2} (median of {ROUNDS} rounds in turn)", median(&mut ratios));
+    println!(
+        "verify, whole stack:  {:.2} µs of processor a request",
+        median(&mut ours)
+    );
+    println!(
+        "bare handler:         {:.2} µs of processor a request",
+        median(&mut theirs)
+    );
+    println!(
+        "ratio:                {:.2} (median of {ROUNDS} rounds in turn)",
+        median(&mut ratios)
+    );
 
     flood(address, &request);
     drop((server, bare));
@@ -123,7 +132,10 @@ fn memory_and_start(directory: &Path) {
         assert!(exchange(&mut stream, ready).starts_with("HTTP/1.1 200"));
         starts.push(began.elapsed().as_secs_f64() * 1000.0);
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.0.id())).unwrap();
-        let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        let rss = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS"))
+            .unwrap();
         let kib: f64 = rss.split_whitespace().nth(1).unwrap().parse().unwrap();
         memory.push(kib / 1024.0);
     }
@@ -153,12 +165,25 @@ fn command(directory: &Path) -> Command {
 
 fn add_user(directory: &Path) {
     let mut child = command(directory)
-        .args(["user", "create", "--email", EMAIL, "--role", "admin", "--password-stdin"])
+        .args([
+            "user",
+            "create",
+            "--email",
+            EMAIL,
+            "--role",
+            "admin",
+            "--password-stdin",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(PASSWORD.as_bytes())
+        .unwrap();
     assert!(child.wait().unwrap().success());
 }
 
@@ -183,7 +208,9 @@ fn start_bare(headers: &str) -> (Process, SocketAddr) {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     (Process(child), line.trim().parse().unwrap())
 }
 
@@ -191,14 +218,19 @@ fn start_bare(headers: &str) -> (Process, SocketAddr) {
 fn bare(headers: &str) {
     let headers: Vec<(String, String)> = headers
         .lines()
-        .map(|line| line.split_once(": ").unwrap_or((line.trim_end_matches(':'), "")))
+        .map(|line| {
+            line.split_once(": ")
+                .unwrap_or((line.trim_end_matches(':'), ""))
+        })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let parsed: Vec<(actix_web::http::header::HeaderName, actix_web::http::header::HeaderValue)> =
-        headers
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect();
+    let parsed: Vec<(
+        actix_web::http::header::HeaderName,
+        actix_web::http::header::HeaderValue,
+    )> = headers
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .collect();
     actix_web::rt::System::new().block_on(async move {
         let server = HttpServer::new(move || {
             let parsed = parsed.clone();
@@ -293,7 +325,11 @@ fn cpu_micros(process: &Process) -> f64 {
     let nanos: f64 = tasks
         .map(|task| {
             let text = std::fs::read_to_string(task.unwrap().path().join("schedstat")).unwrap();
-            text.split_whitespace().next().unwrap().parse::<f64>().unwrap()
+            text.split_whitespace()
+                .next()
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
         })
         .sum();
     nanos / 1000.0

@@ -373,6 +373,19 @@ fn database_url(url: &str) -> Result<Secret, SettingsError> {
             "it must begin with sqlite: or postgres://",
         ));
     }
+    if url.starts_with("postgres") && Url::parse(url).is_err() {
+        // The parser's own words may quote the password.
+        return Err(fault(
+            "DATABASE_URL",
+            "it is not a URL; a password with signs such as # or / must have them percent-encoded",
+        ));
+    }
+    if url.starts_with("sqlite:") && url.contains('%') {
+        return Err(fault(
+            "DATABASE_URL",
+            "the path of an SQLite file must not hold a `%`",
+        ));
+    }
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(fault(
             "DATABASE_URL",
@@ -498,6 +511,8 @@ mod tests {
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),
             ("DATABASE_URL", "mysql://localhost"),
             ("DATABASE_URL", "sqlite::memory:"),
+            ("DATABASE_URL", "sqlite://a%20b.sqlite"),
+            ("DATABASE_URL", "postgres://user:pass#word@host/database"),
         ];
         for (name, value) in cases {
             let error = read(&[(name, value)]).err();

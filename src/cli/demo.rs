@@ -30,7 +30,7 @@ pub(super) async fn seed() -> Result<(), Failure> {
 
 pub(super) async fn reset() -> Result<(), Failure> {
     let context = open::context().await?;
-    let emptied = reset::reset(&context).await?;
+    let emptied = reset::reset(&context, Origin::HOST).await?;
     output::line(format!(
         "Deleted {}, {}, {} and {}. Keys and tables stay.",
         counted(emptied.users, "user"),

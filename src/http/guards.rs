@@ -293,7 +293,7 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
             })
         }
         // Nobody issued it: as if there were none.
-        Err(Error::Refused(Refusal::Token(Fault::Malformed))) => Err(Problem::no_credential()),
+        Err(Error::Refused(Refusal::UnknownRefreshToken)) => Err(Problem::no_credential()),
         Err(error) => Err(error.into()),
     }
 }

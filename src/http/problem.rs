@@ -55,7 +55,7 @@ codes! {
     /// The user does not exist any more.
     UserGone = "user-gone", UNAUTHORIZED, "The user does not exist any more";
     /// The user's account is disabled.
-    UserDisabled = "user-disabled", UNAUTHORIZED, "The account is disabled";
+    UserDisabled = "user-disabled", UNAUTHORIZED, "The account was disabled";
     /// E-mail address or password is wrong.
     InvalidCredentials = "invalid-credentials", UNAUTHORIZED, "Wrong e-mail address or password";
     /// Signed in, but not allowed.
@@ -209,6 +209,9 @@ impl From<Refusal> for Problem {
                 Self::new(Code::TokenExpired, "The access token has expired.")
             }
             Refusal::Token(fault) => Self::new(Code::InvalidToken, format!("Refused: {fault}.")),
+            Refusal::UnknownRefreshToken => {
+                Self::new(Code::InvalidToken, "The refresh token is not known.")
+            }
             Refusal::SessionEnded { session_id, end } => {
                 let detail = match end {
                     Some((_, reason)) => {
@@ -235,7 +238,7 @@ impl From<Refusal> for Problem {
                 reason: Some(EndReason::UserDisabled),
                 ..Self::new(
                     Code::UserDisabled,
-                    "The account of this session is disabled.",
+                    "The session has ended because the account was disabled.",
                 )
             },
         }

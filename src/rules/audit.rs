@@ -111,7 +111,7 @@ actions! {
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
     Seeded = "seeded", "Laid the demonstration data";
-    Refused = "refused", "Was refused";
+    Reset = "reset", "Deleted everybody and everything";
 }
 
 /// One act to be written down, in the transaction that does it.

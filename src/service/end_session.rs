@@ -8,6 +8,9 @@ use crate::service::error::Error;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
 
+/// Sessions ended by one transaction.
+const BATCH: u64 = 1000;
+
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
 /// mark in the cache after its commit. Returns those that ended now; ending again is harmless.
 pub async fn end_sessions(
@@ -19,16 +22,7 @@ pub async fn end_sessions(
     let ended = tx
         .end_sessions(which, reason, origin.actor.user_id())
         .await?;
-    let events = ended
-        .iter()
-        .map(|(session_id, user_id)| {
-            AuditEvent::new(origin, Action::SessionEnded)
-                .subject(*user_id)
-                .session(*session_id)
-                .reason(reason.code())
-        })
-        .collect();
-    tx.audit_all(events).await?;
+    tx.audit_all(events(&ended, reason, origin)).await?;
     Ok(ended)
 }
 
@@ -48,24 +42,53 @@ pub async fn end(
     Ok(ended.len() as u64)
 }
 
-/// Ends everybody's sessions, but for the one in `except`. Returns how many.
+/// Ends everybody's sessions that are live now, but for the one in `except`. Returns how many.
+///
+/// In transactions of a bounded size: however many there are, none of them takes long. Repeating
+/// the act after an outage half-way ends the rest.
 pub async fn end_everyone(
     context: &Context,
     except: Option<SessionId>,
     origin: Origin,
 ) -> Result<u64, Error> {
     let which = except.map_or(Which::Everyone, Which::EveryoneExcept);
-    let ended = context
-        .store
-        .write(context.now(), move |tx| {
-            Box::pin(async move {
-                let ended = end_sessions(tx, which, EndReason::EveryoneOut, origin).await?;
-                let event = AuditEvent::new(origin, Action::EveryoneOut)
-                    .detail(format!("{} sessions", ended.len()));
-                tx.audit(event).await?;
-                Ok::<_, StoreError>(ended.len() as u64)
+    let began = context.now();
+    let mut total = 0;
+    loop {
+        let some = context
+            .store
+            .write(context.now(), move |tx| {
+                Box::pin(async move {
+                    let reason = EndReason::EveryoneOut;
+                    let by = origin.actor.user_id();
+                    let ended = tx
+                        .end_some_sessions(which, began, BATCH, reason, by)
+                        .await?;
+                    tx.audit_all(events(&ended, reason, origin)).await?;
+                    if (ended.len() as u64) < BATCH {
+                        let event = AuditEvent::new(origin, Action::EveryoneOut)
+                            .detail(format!("{} sessions", total + ended.len() as u64));
+                        tx.audit(event).await?;
+                    }
+                    Ok::<_, StoreError>(ended.len() as u64)
+                })
             })
+            .await?;
+        total += some;
+        if some < BATCH {
+            return Ok(total);
+        }
+    }
+}
+
+fn events(ended: &[(SessionId, UserId)], reason: EndReason, origin: Origin) -> Vec<AuditEvent> {
+    ended
+        .iter()
+        .map(|(session_id, user_id)| {
+            AuditEvent::new(origin, Action::SessionEnded)
+                .subject(*user_id)
+                .session(*session_id)
+                .reason(reason.code())
         })
-        .await?;
-    Ok(ended)
+        .collect()
 }

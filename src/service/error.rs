@@ -14,6 +14,8 @@ use crate::store::StoreError;
 pub enum Refusal {
     /// The token is not good.
     Token(Fault),
+    /// Nobody issued this refresh token.
+    UnknownRefreshToken,
     /// Its session has ended; when and why, where that is still known.
     SessionEnded {
         /// The session.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::entropy;
-use crate::rules::access_token::Fault;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
@@ -45,7 +44,7 @@ pub async fn refresh(
     };
     let Some(found) = found else {
         throttle::begin(context, Target::refresh(context, visitor.ip)).await?;
-        return Err(Refusal::Token(Fault::Malformed).into());
+        return Err(Refusal::UnknownRefreshToken.into());
     };
     let session_id = found.session_id;
     let facts = live_facts(context, session_id).await?;

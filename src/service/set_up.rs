@@ -88,7 +88,7 @@ pub async fn make_administrator(
         .write(now, move |tx| {
             Box::pin(async move {
                 let used = tx.consume_verification_token(Purpose::SetUp, &hash).await?;
-                if used.is_none() || tx.lock_enabled_with_role(&Role::admin()).await? > 0 {
+                if used.is_none() || !tx.lock_enabled_with_role(&Role::admin()).await?.is_empty() {
                     return Err(Error::DeadLink);
                 }
                 valid.insert(tx, user_id, origin).await?;

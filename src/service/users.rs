@@ -111,38 +111,19 @@ pub async fn update_user(
     patch: UserPatch,
     origin: Origin,
 ) -> Result<UserRecord, Error> {
-    let name = patch.name.as_deref().map(valid_name).transpose()?;
-    let roles = patch.roles.map(valid_roles).transpose()?;
     if patch.enabled == Some(false) && origin.actor.user_id() == Some(user_id) {
         return Err(Error::Conflict("You cannot disable your own account."));
     }
-    context
-        .store
-        .write(context.now(), move |tx| {
-            Box::pin(async move {
-                let administrators = tx.lock_enabled_with_role(&Role::admin()).await?;
-                if tx.lock_user(user_id).await?.is_none() {
-                    return Err(Error::NotFound("user"));
-                }
-                if let Some(name) = name {
-                    let change = UserChange {
-                        name: Some(name),
-                        enabled: None,
-                    };
-                    tx.update_user(user_id, change).await?;
-                    tx.audit(AuditEvent::new(origin, Action::UserUpdated).subject(user_id))
-                        .await?;
-                }
-                if let Some(roles) = roles {
-                    set_roles(tx, user_id, &roles, origin).await?;
-                }
-                if let Some(enabled) = patch.enabled {
-                    set_enabled(tx, user_id, enabled, origin).await?;
-                }
-                keep_an_administrator(tx, administrators).await
-            })
-        })
-        .await?;
+    let change = Change {
+        name: patch.name.as_deref().map(valid_name).transpose()?,
+        roles: patch
+            .roles
+            .map(valid_roles)
+            .transpose()?
+            .map(RoleChange::All),
+        enabled: patch.enabled,
+    };
+    change_user(context, user_id, change, origin).await?;
     get_user(context, user_id).await
 }
 
@@ -155,7 +136,7 @@ pub async fn delete_user(context: &Context, user_id: UserId, origin: Origin) -> 
         .store
         .write(context.now(), move |tx| {
             Box::pin(async move {
-                let administrators = tx.lock_enabled_with_role(&Role::admin()).await?;
+                let administrators = administrators(tx).await?;
                 remove(tx, user_id, EndReason::UserDeleted, origin).await?;
                 keep_an_administrator(tx, administrators).await
             })
@@ -187,13 +168,12 @@ pub async fn grant_role(
     role: &str,
     origin: Origin,
 ) -> Result<(), Error> {
-    let mut roles = typed_roles(&get_user(context, user_id).await?);
-    roles.push(role.to_owned());
-    let patch = UserPatch {
+    let roles = RoleChange::Give(valid_role(role)?);
+    let change = Change {
         roles: Some(roles),
-        ..UserPatch::default()
+        ..Change::default()
     };
-    update_user(context, user_id, patch, origin).await.map(drop)
+    change_user(context, user_id, change, origin).await
 }
 
 /// Takes one role away.
@@ -203,23 +183,62 @@ pub async fn revoke_role(
     role: &str,
     origin: Origin,
 ) -> Result<(), Error> {
-    let mut roles = typed_roles(&get_user(context, user_id).await?);
-    if !roles.iter().any(|has| has == role) {
-        return Err(Error::NotFound("role of this user"));
-    }
-    roles.retain(|has| has != role);
-    let patch = UserPatch {
+    let roles = RoleChange::Take(valid_role(role)?);
+    let change = Change {
         roles: Some(roles),
-        ..UserPatch::default()
+        ..Change::default()
     };
-    update_user(context, user_id, patch, origin).await.map(drop)
+    change_user(context, user_id, change, origin).await
 }
 
-fn typed_roles(user: &UserRecord) -> Vec<String> {
-    user.roles
-        .iter()
-        .map(|role| role.as_str().to_owned())
-        .collect()
+/// What to change, checked.
+#[derive(Debug, Default)]
+struct Change {
+    name: Option<String>,
+    roles: Option<RoleChange>,
+    enabled: Option<bool>,
+}
+
+#[derive(Debug)]
+enum RoleChange {
+    All(Vec<Role>),
+    Give(Role),
+    Take(Role),
+}
+
+async fn change_user(
+    context: &Context,
+    user_id: UserId,
+    change: Change,
+    origin: Origin,
+) -> Result<(), Error> {
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                let administrators = administrators(tx).await?;
+                if tx.lock_user(user_id).await?.is_none() {
+                    return Err(Error::NotFound("user"));
+                }
+                if let Some(name) = change.name {
+                    let name = UserChange {
+                        name: Some(name),
+                        enabled: None,
+                    };
+                    tx.update_user(user_id, name).await?;
+                    let event = AuditEvent::new(origin, Action::UserUpdated).subject(user_id);
+                    tx.audit(event).await?;
+                }
+                if let Some(roles) = change.roles {
+                    set_roles(tx, user_id, roles, origin).await?;
+                }
+                if let Some(enabled) = change.enabled {
+                    set_enabled(tx, user_id, enabled, origin).await?;
+                }
+                keep_an_administrator(tx, administrators).await
+            })
+        })
+        .await
 }
 
 /// A user whose every field has been checked.
@@ -258,7 +277,7 @@ impl Valid {
         }
         tx.audit(AuditEvent::new(origin, Action::UserCreated).subject(user_id))
             .await?;
-        set_roles(tx, user_id, &self.roles, origin).await
+        set_roles(tx, user_id, RoleChange::All(self.roles), origin).await
     }
 }
 
@@ -275,35 +294,46 @@ fn valid_name(typed: &str) -> Result<String, Error> {
 }
 
 fn valid_roles(typed: Vec<String>) -> Result<Vec<Role>, Error> {
-    let invalid = |problem: String| Error::Invalid {
+    let roles = typed.iter().map(|role| valid_role(role));
+    roles.collect()
+}
+
+fn valid_role(typed: &str) -> Result<Role, Error> {
+    Role::new(typed.trim()).map_err(|error| Error::Invalid {
         field: "roles",
-        problem,
-    };
-    let mut roles = typed
-        .iter()
-        .map(|role| Role::new(role.trim()).map_err(|error| invalid(format!("`{role}`: {error}"))))
-        .collect::<Result<Vec<_>, _>>()?;
-    roles.sort_unstable();
-    roles.dedup();
-    if roles.len() > MAX_ROLES {
-        return Err(invalid(format!("A user has at most {MAX_ROLES} roles.")));
-    }
-    Ok(roles)
+        problem: format!("`{typed}`: {error}"),
+    })
 }
 
 async fn set_roles(
     tx: &mut Transaction,
     user_id: UserId,
-    roles: &[Role],
+    change: RoleChange,
     origin: Origin,
 ) -> Result<(), Error> {
     let before = tx.roles_of(user_id).await?;
-    for role in roles.iter().filter(|role| !before.contains(role)) {
+    let mut after = match change {
+        RoleChange::All(roles) => roles,
+        RoleChange::Give(role) => before.iter().cloned().chain([role]).collect(),
+        RoleChange::Take(role) if !before.contains(&role) => {
+            return Err(Error::NotFound("role of this user"));
+        }
+        RoleChange::Take(role) => before.iter().filter(|has| **has != role).cloned().collect(),
+    };
+    after.sort_unstable();
+    after.dedup();
+    if after.len() > MAX_ROLES {
+        return Err(Error::Invalid {
+            field: "roles",
+            problem: format!("A user has at most {MAX_ROLES} roles."),
+        });
+    }
+    for role in after.iter().filter(|role| !before.contains(role)) {
         tx.insert_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleGranted).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
     }
-    for role in before.iter().filter(|role| !roles.contains(role)) {
+    for role in before.iter().filter(|role| !after.contains(role)) {
         tx.delete_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleRevoked).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
@@ -335,9 +365,15 @@ async fn set_enabled(
         .await?)
 }
 
+/// How many administrators can sign in; held, so that acts at the same moment count one another.
+async fn administrators(tx: &mut Transaction) -> Result<usize, Error> {
+    let enabled = tx.lock_enabled_with_role(&Role::admin()).await?;
+    Ok(enabled.iter().filter(|c| c.password_hash.is_some()).count())
+}
+
 /// An act that would leave nobody to administer is refused whole.
-async fn keep_an_administrator(tx: &mut Transaction, before: u64) -> Result<(), Error> {
-    if before > 0 && tx.lock_enabled_with_role(&Role::admin()).await? == 0 {
+async fn keep_an_administrator(tx: &mut Transaction, before: usize) -> Result<(), Error> {
+    if before > 0 && administrators(tx).await? == 0 {
         return Err(Error::Conflict(
             "This would leave no administrator who can sign in; make another one first.",
         ));

@@ -327,6 +327,29 @@ impl Transaction {
         Condition::all().add(column.lte(self.now))
     }
 
+    /// As [`Self::end_sessions`], for at most `limit` sessions that were there at `before`.
+    pub async fn end_some_sessions(
+        &mut self,
+        which: Which,
+        before: DateTime<Utc>,
+        limit: u64,
+        reason: EndReason,
+        by: Option<UserId>,
+    ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
+        let ids = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Id)
+            .filter(sessions::Column::EndedAt.is_null())
+            .filter(sessions::Column::CreatedAt.lte(before))
+            .filter(which.condition())
+            .limit(limit)
+            .into_tuple::<uuid::Uuid>()
+            .all(self.connection())
+            .await?;
+        let condition = Condition::all().add(sessions::Column::Id.is_in(ids));
+        self.end_where(condition, reason, by).await
+    }
+
     async fn end_where(
         &mut self,
         condition: Condition,

@@ -25,6 +25,14 @@ enum Mark {
     Forget(SessionId),
 }
 
+impl Mark {
+    fn unsure(self) -> Self {
+        match self {
+            Self::Ended(id, _) | Self::Forget(id) => Self::Forget(id),
+        }
+    }
+}
+
 /// What a closure given to [`Store::write`] returns.
 pub type ActFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
@@ -57,10 +65,10 @@ impl Store {
     {
         let store = self.clone();
         let task = tokio::spawn(async move {
-            match tokio::time::timeout(PATIENCE, store.run(now, act)).await {
-                Ok(Ok((outcome, marks))) => {
-                    store.apply(marks).await;
-                    outcome
+            match tokio::time::timeout(PATIENCE, store.act(now, act)).await {
+                Ok(Ok((outcome, transaction))) => {
+                    store.commit(transaction).await?;
+                    Ok(outcome)
                 }
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(StoreError::Unavailable(None).into()),
@@ -70,7 +78,7 @@ impl Store {
             .unwrap_or_else(|_| Err(StoreError::Unavailable(None).into()))
     }
 
-    async fn run<T, E, F>(&self, now: DateTime<Utc>, act: F) -> Result<(Result<T, E>, Vec<Mark>), E>
+    async fn act<T, E, F>(&self, now: DateTime<Utc>, act: F) -> Result<(T, Transaction), E>
     where
         E: From<StoreError>,
         F: for<'t> FnOnce(&'t mut Transaction) -> ActFuture<'t, T, E>,
@@ -93,20 +101,22 @@ impl Store {
             marks: Vec::new(),
         };
         let outcome = act(&mut transaction).await?;
+        Ok((outcome, transaction))
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
         let Transaction { inner, marks, .. } = transaction;
-        match inner.commit().await {
-            Ok(()) => Ok((Ok(outcome), marks)),
+        let committed = match tokio::time::timeout(PATIENCE, inner.commit()).await {
+            Ok(committed) => committed.map_err(StoreError::from),
+            Err(_) => Err(StoreError::Unavailable(None)),
+        };
+        let marks = match &committed {
+            Ok(()) => marks,
             // Nobody knows whether it was committed: the table must be asked about each.
-            Err(error) => {
-                let forget = marks
-                    .into_iter()
-                    .map(|mark| match mark {
-                        Mark::Ended(id, _) | Mark::Forget(id) => Mark::Forget(id),
-                    })
-                    .collect();
-                Ok((Err(StoreError::from(error).into()), forget))
-            }
-        }
+            Err(_) => marks.into_iter().map(Mark::unsure).collect(),
+        };
+        self.apply(marks).await;
+        committed
     }
 
     async fn apply(&self, marks: Vec<Mark>) {

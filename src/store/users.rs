@@ -284,10 +284,10 @@ impl Transaction {
         }
         match change.enabled {
             Some(true) => {
-                update = update.col_expr(
-                    users::Column::DisabledAt,
-                    Expr::value(Option::<DateTime<Utc>>::None),
-                );
+                let none = Option::<DateTime<Utc>>::None;
+                update = update
+                    .col_expr(users::Column::DisabledAt, Expr::value(none))
+                    .filter(users::Column::DisabledAt.is_not_null());
             }
             Some(false) => {
                 update = update
@@ -358,9 +358,12 @@ impl Transaction {
         Ok(row.map(|row| UserId(row.id)))
     }
 
-    /// How many users have this role and may sign in. They are held until the transaction ends, so
-    /// that two acts cannot each leave the other's user as the last one.
-    pub async fn lock_enabled_with_role(&mut self, role: &Role) -> Result<u64, StoreError> {
+    /// The users who have this role and whose accounts may be used. They are held until the
+    /// transaction ends, so that two acts cannot each leave the other's user as the last one.
+    pub async fn lock_enabled_with_role(
+        &mut self,
+        role: &Role,
+    ) -> Result<Vec<Credentials>, StoreError> {
         let rows = users::Entity::find()
             .filter(users::Column::DisabledAt.is_null())
             .filter(users::Column::Id.in_subquery(with_role(role)))
@@ -368,7 +371,7 @@ impl Transaction {
             .lock_exclusive()
             .all(self.connection())
             .await?;
-        Ok(rows.len() as u64)
+        Ok(rows.into_iter().map(Credentials::from).collect())
     }
 
     /// The user's roles, sorted.
