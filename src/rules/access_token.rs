@@ -34,6 +34,8 @@ pub struct Header {
 /// The claims, all required.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Claims {
+    /// The session. First, so that [`session_id_hint`] finds it.
+    pub sid: SessionId,
     /// The issuer: our public URL.
     pub iss: String,
     /// For whom: our public URL, alone or among others.
@@ -42,8 +44,6 @@ pub struct Claims {
     pub sub: UserId,
     /// The client the token was issued to.
     pub client_id: String,
-    /// The session.
-    pub sid: SessionId,
     /// This token.
     pub jti: Uuid,
     /// Issued at, in seconds since 1970.
@@ -154,6 +154,20 @@ pub fn split(token: &str) -> Result<Parts<'_>, Fault> {
     })
 }
 
+/// The session that a token of ours names, read at a glance and not to be trusted: a place to look
+/// whether this very token was verified before.
+pub fn session_id_hint(token: &str) -> Option<SessionId> {
+    // The first claim of a token issued here is `{"sid":"` and 36 characters: 60 of base64url.
+    const BEFORE: &[u8] = b"{\"sid\":\"";
+    let (_, payload) = token.split_once('.')?;
+    let mut bytes = [0_u8; 45];
+    URL_SAFE_NO_PAD
+        .decode_slice(payload.get(..60)?, &mut bytes)
+        .ok()?;
+    let text = bytes.strip_prefix(BEFORE)?.get(..36)?;
+    Uuid::try_parse_ascii(text).ok().map(SessionId)
+}
+
 impl Parts<'_> {
     /// The claims. Call it only after the signature was found good.
     pub fn claims(&self) -> Result<Claims, Fault> {
@@ -194,7 +208,7 @@ mod tests {
     use chrono::DateTime;
     use serde_json::{Value, json};
 
-    use super::{Claims, Fault, split};
+    use super::{Claims, Fault, session_id_hint, split};
     use crate::rules::strict_json;
 
     fn claims() -> Value {
@@ -297,6 +311,27 @@ mod tests {
             let judged = read(&value).and_then(|claims| claims.judge("https://login.test", now));
             assert_eq!(judged, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn the_session_is_found_at_a_glance_in_tokens_of_ours_and_in_nothing_else() {
+        let read = read(&claims()).ok();
+        let ours = serde_json::to_string(&read).unwrap_or_default();
+        let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(&ours));
+        assert_eq!(session_id_hint(&token), read.map(|claims| claims.sid));
+        for other in [
+            "",
+            ".",
+            "e30.e30.",
+            &token[4..],
+            &token[..40],
+            &"x.".repeat(99),
+        ] {
+            assert_eq!(session_id_hint(other), None, "{other}");
+        }
+        let elsewhere = ours.replacen("sid", "sjd", 1);
+        let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(elsewhere));
+        assert_eq!(session_id_hint(&token), None);
     }
 
     #[test]

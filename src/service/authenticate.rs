@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::rules::access_token::Fault;
+use crate::rules::access_token::{Fault, session_id_hint};
 use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
@@ -42,18 +42,31 @@ pub struct Principal {
 /// Authenticates an access token.
 pub async fn authenticate(context: &Context, token: &str) -> Result<Authentication, StoreError> {
     let now = context.now();
-    let verified = match context.store.cache().find_token(token).await {
-        Some(verified) if now < verified.expires_at => verified,
-        Some(_) => return Ok(Authentication::Refused(Refusal::Token(Fault::Expired))),
-        None => match verify(context, token, now).await? {
-            Ok(verified) => verified,
-            Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
-        },
+    let cache = context.store.cache();
+    let known = match session_id_hint(token) {
+        Some(seems_for) => cache.find_verified(seems_for, token, now).await,
+        None => None,
     };
-    let facts = context
-        .store
-        .session_facts(verified.session_id, verified.user_id, now);
-    let cached = facts.await?;
+    let (verified, cached) = match known {
+        Some((verified, cached)) => (verified, cached),
+        None => {
+            let generation = cache.generation();
+            let verified = match verify(context, token, now).await? {
+                Ok(verified) => verified,
+                Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
+            };
+            let cached = load(context, verified, now).await?;
+            cache.remember_token(&cached, token, verified, generation);
+            (verified, Some(cached))
+        }
+    };
+    if now >= verified.expires_at {
+        return Ok(Authentication::Refused(Refusal::Token(Fault::Expired)));
+    }
+    let cached = match cached {
+        Some(cached) => cached,
+        None => load(context, verified, now).await?,
+    };
     match settle(context, verified, cached, now).await? {
         Settled::Outcome(outcome) => Ok(outcome),
         Settled::FactsAreOld => {
@@ -71,6 +84,17 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
             }
         }
     }
+}
+
+async fn load(
+    context: &Context,
+    verified: VerifiedToken,
+    now: DateTime<Utc>,
+) -> Result<Arc<CachedSession>, StoreError> {
+    context
+        .store
+        .session_facts(verified.session_id, verified.user_id, now)
+        .await
 }
 
 enum Settled {
@@ -172,9 +196,6 @@ async fn verify(
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "cannot read the keys"),
         }
-    }
-    if let Ok(verified) = verified {
-        context.store.cache().remember_token(token, verified).await;
     }
     Ok(verified)
 }

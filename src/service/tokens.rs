@@ -45,11 +45,11 @@ pub fn issue_access_token(
     let key = keys.active().ok_or(Error::Internal("signing key"))?;
     let expires_at = (now + context.settings.access_token).min(facts.expires_at);
     let claims = Claims {
+        sid: facts.session_id,
         iss: context.settings.public_url.clone(),
         aud: Audience::One(context.settings.public_url.clone()),
         sub: facts.user_id,
         client_id: CLIENT_ID.to_owned(),
-        sid: facts.session_id,
         jti: entropy::new_id(now)?,
         // A proof that follows another within a second lies up to a second ahead.
         iat: now.timestamp().max(facts.auth_time.timestamp()),

@@ -1,4 +1,5 @@
-//! The one door to moka: session facts in front of the table, and the memory of verified tokens.
+//! The one door to moka: session facts in front of the table, each with the tokens of its session
+//! that were verified lately.
 //!
 //! Loading and marking both go through `entry(key)` with `and_compute_with` or
 //! `and_try_compute_with`, which hold the key's lock. So a load that began before a session was
@@ -6,11 +7,15 @@
 //! not here, one of them asks the table. `insert`, `get_with` and `invalidate` hold no such lock
 //! against one another and are banned in the whole house.
 //!
+//! A check of a session that is here is one look into moka: a token names its session in a place
+//! that needs no parsing, and whether this very token was verified before stands beside the facts.
+//!
 //! Knows nothing of what facts mean.
 
+use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,6 +31,9 @@ use crate::store::StoreError;
 /// Kept longer than anything that is judged by the clock of the process, which moka does not know.
 const SLACK: Duration = Duration::from_secs(60);
 
+/// Tokens of one session that are remembered. Mostly there is one, and two around a refresh.
+const TOKENS: usize = 3;
+
 /// What the table said of a session, when, and how it has been used since.
 #[derive(Debug)]
 pub struct CachedSession {
@@ -33,10 +41,20 @@ pub struct CachedSession {
     pub stored: Stored,
     loaded_at: DateTime<Utc>,
     last_seen_micros: AtomicI64,
+    /// Outlives a reload of the facts: what is known of a token does not depend on them.
+    tokens: Arc<Mutex<VecDeque<Remembered>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    hash: u128,
+    /// Which set of keys it was verified with.
+    generation: u64,
+    token: VerifiedToken,
 }
 
 impl CachedSession {
-    fn new(stored: Stored, loaded_at: DateTime<Utc>) -> Self {
+    fn new(stored: Stored, loaded_at: DateTime<Utc>, before: Option<&Self>) -> Self {
         let last_seen_micros = match &stored {
             Stored::Open(facts) => facts.last_seen_at.timestamp_micros(),
             Stored::UserGone | Stored::SessionGone | Stored::Ended(_) => 0,
@@ -45,7 +63,12 @@ impl CachedSession {
             stored,
             loaded_at,
             last_seen_micros: AtomicI64::new(last_seen_micros),
+            tokens: before.map_or_else(Arc::default, |before| Arc::clone(&before.tokens)),
         }
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, VecDeque<Remembered>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Last use, written to the table or not yet.
@@ -91,33 +114,82 @@ pub struct VerifiedToken {
 pub struct ValidityCache {
     sessions: Cache<SessionId, Arc<CachedSession>>,
     facts_ttl: TimeDelta,
-    tokens: Cache<u128, VerifiedToken>,
     token_key: [u8; 16],
+    generation: AtomicU64,
     loads: AtomicU64,
 }
 
 impl ValidityCache {
-    /// A cache of at most `capacity` sessions and as many tokens, in which facts are believed for
-    /// `facts_ttl` and marks of ended sessions outlive every token.
+    /// A cache of at most `capacity` sessions, in which facts are believed for `facts_ttl` and
+    /// marks of ended sessions outlive every token.
     pub fn new(
         capacity: u64,
         facts_ttl: TimeDelta,
         token_life: TimeDelta,
     ) -> Result<Self, EntropyError> {
-        let std = |delta: TimeDelta| delta.to_std().unwrap_or_default();
+        let longest = facts_ttl.max(token_life).to_std().unwrap_or_default();
         Ok(Self {
             sessions: Cache::builder()
                 .max_capacity(capacity)
-                .time_to_live(std(facts_ttl.max(token_life)) + SLACK)
+                .time_to_live(longest + SLACK)
                 .build(),
             facts_ttl,
-            tokens: Cache::builder()
-                .max_capacity(capacity)
-                .time_to_live(std(token_life) + SLACK)
-                .build(),
             token_key: entropy::random_bytes()?,
+            generation: AtomicU64::new(0),
             loads: AtomicU64::new(0),
         })
+    }
+
+    /// What is remembered of this very token, and the facts of the session that it seems to be
+    /// for, if they are here and fresh.
+    pub async fn find_verified(
+        &self,
+        seems_for: SessionId,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Option<(VerifiedToken, Option<Arc<CachedSession>>)> {
+        let cached = self.sessions.get(&seems_for).await?;
+        let hash = self.token_hash(token);
+        let generation = self.generation.load(Ordering::Acquire);
+        let found = cached
+            .tokens()
+            .iter()
+            .find(|known| known.hash == hash && known.generation == generation)?
+            .token;
+        let fresh = self.is_fresh(&cached, now);
+        Some((found, fresh.then_some(cached)))
+    }
+
+    /// Remembers a token whose signature was found good, beside its session's facts, with the
+    /// keys of the `generation` it was verified with.
+    pub fn remember_token(
+        &self,
+        cached: &CachedSession,
+        token: &str,
+        verified: VerifiedToken,
+        generation: u64,
+    ) {
+        let hash = self.token_hash(token);
+        let mut tokens = cached.tokens();
+        tokens.retain(|known| known.hash != hash);
+        if tokens.len() >= TOKENS {
+            tokens.pop_front();
+        }
+        tokens.push_back(Remembered {
+            hash,
+            generation,
+            token: verified,
+        });
+    }
+
+    /// Which set of keys tokens are verified with now.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Forgets every verified token, as when a key is withdrawn.
+    pub fn forget_tokens(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The facts of a session: from memory while they are fresh, else from `load`, which is run
@@ -140,12 +212,17 @@ impl ValidityCache {
             .sessions
             .entry(session_id)
             .and_try_compute_with(async |entry| {
-                if entry.is_some_and(|entry| self.is_fresh(entry.value(), now)) {
+                let before = entry.map(|entry| entry.into_value());
+                if before
+                    .as_ref()
+                    .is_some_and(|before| self.is_fresh(before, now))
+                {
                     return Ok(Op::Nop);
                 }
                 self.loads.fetch_add(1, Ordering::Relaxed);
-                load.await
-                    .map(|stored| Op::Put(Arc::new(CachedSession::new(stored, now))))
+                let stored = load.await?;
+                let loaded = CachedSession::new(stored, now, before.as_deref());
+                Ok::<_, StoreError>(Op::Put(Arc::new(loaded)))
             })
             .await?;
         match outcome {
@@ -163,10 +240,16 @@ impl ValidityCache {
         self.sessions
             .entry(session_id)
             .and_compute_with(async |entry| {
-                if entry.is_some_and(|entry| entry.value().is_ended()) {
+                if entry.as_ref().is_some_and(|entry| entry.value().is_ended()) {
                     return Op::Nop;
                 }
-                Op::Put(Arc::new(CachedSession::new(Stored::Ended(ended), ended.at)))
+                let mark = Stored::Ended(ended);
+                let before = entry.map(|entry| entry.into_value());
+                Op::Put(Arc::new(CachedSession::new(
+                    mark,
+                    ended.at,
+                    before.as_deref(),
+                )))
             })
             .await;
     }
@@ -180,28 +263,6 @@ impl ValidityCache {
                 Some(_) | None => Op::Nop,
             })
             .await;
-    }
-
-    /// What was learnt from this very token, if it was verified before.
-    pub async fn find_token(&self, token: &str) -> Option<VerifiedToken> {
-        self.tokens.get(&self.token_hash(token)).await
-    }
-
-    /// Remembers a token whose signature was found good.
-    pub async fn remember_token(&self, token: &str, verified: VerifiedToken) {
-        self.tokens
-            .entry(self.token_hash(token))
-            .and_compute_with(async |_| Op::Put(verified))
-            .await;
-    }
-
-    /// Forgets every verified token, as when a key is withdrawn.
-    pub fn forget_tokens(&self) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "no load can race it: each token is verified anew"
-        )]
-        self.tokens.invalidate_all();
     }
 
     /// How many sessions are held, roughly.
