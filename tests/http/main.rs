@@ -13,3 +13,4 @@ mod support;
 
 mod doors;
 mod main_job;
+mod tokens;
