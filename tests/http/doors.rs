@@ -261,8 +261,11 @@ fn refused(case: &str, door: &Door, answer: &Answer, code: &str, way: Way, calle
         };
         assert!(answer.text.contains(title), "{case}: {}", answer.text);
     }
-    // A dead cookie is taken away; one that only lacks a right stays.
-    let cleared = sign_in && way != Way::Bearer && caller.access.is_some();
+    // A dead cookie is taken away; one that only lacks a right stays, and so does, on the API, one
+    // beside which a good refresh token may lie.
+    let ended = matches!(code, "session-ended" | "user-gone" | "user-disabled");
+    let dead = if is_api(door.path) { ended } else { sign_in };
+    let cleared = dead && way != Way::Bearer && caller.access.is_some();
     let mut gone: Vec<_> = answer
         .set_cookies()
         .iter()
