@@ -13,4 +13,6 @@ mod support;
 
 mod doors;
 mod main_job;
+mod refresh;
+mod sessions;
 mod tokens;
