@@ -44,13 +44,13 @@ fn expected(door: &Door, kind: Kind, way: Way) -> Option<&'static str> {
     let cross_site = Some("cross-site");
     let safe = door.method == "GET";
     if is_api(door.path) {
-        return match way {
-            Way::Bearer | Way::SameOrigin => verdict(door.guard, kind),
-            _ if safe || kind == Kind::Nobody || door.guard == "Anyone" => {
-                verdict(door.guard, kind)
-            }
-            // Before anything else: a reader learns nothing from another site.
-            _ => cross_site,
+        let own = matches!(way, Way::Bearer | Way::SameOrigin);
+        // Before anything else: another site learns nothing of the credential.
+        let let_in = own || safe || kind == Kind::Nobody || door.guard == "Anyone";
+        return if let_in {
+            verdict(door.guard, kind)
+        } else {
+            cross_site
         };
     }
     if way == Way::Bearer {
@@ -185,9 +185,10 @@ async fn knock(
     let method = Method::from_bytes(method.as_bytes()).unwrap();
     let mut request = server.request(method, path);
     if let Some(access) = &caller.access {
-        request = match way {
-            Way::Bearer => request.bearer_auth(access),
-            _ => request.header("cookie", format!("portcullis={access}")),
+        request = if way == Way::Bearer {
+            request.bearer_auth(access)
+        } else {
+            request.header("cookie", format!("portcullis={access}"))
         };
     } else if let Some(cookie) = &caller.before_sign_in
         && way == Way::OwnForm

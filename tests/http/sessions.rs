@@ -1,5 +1,6 @@
 //! Sessions: ASVS V7 by number, and what the product promises of them.
 
+mod ended_by_admin;
 mod ends;
 mod isolation;
 mod limits;

@@ -132,7 +132,8 @@ impl Callers {
                         .await
                 }
                 Kind::DeletedUser => server.delete(&path, admin.as_deref()).await,
-                _ => {
+                kind => {
+                    assert_eq!(kind, Kind::DisabledUser);
                     let patch = serde_json::json!({ "enabled": false });
                     server
                         .call(Method::PATCH, &path, admin.as_deref(), Some(patch))

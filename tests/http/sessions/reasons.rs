@@ -23,7 +23,17 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
         let (refusal, told): Refusal = match reason {
             EndReason::UserDisabled => ("user-disabled", Some(code)),
             EndReason::UserDeleted => ("user-gone", None),
-            _ => ("session-ended", Some(code)),
+            EndReason::SignedOut
+            | EndReason::SignedInAgain
+            | EndReason::EndedByUser
+            | EndReason::EndedByAdmin
+            | EndReason::EveryoneOut
+            | EndReason::PasswordChanged
+            | EndReason::Idle
+            | EndReason::AbsoluteLifetime
+            | EndReason::RefreshReuse
+            | EndReason::SessionLimit
+            | EndReason::Reseeded => ("session-ended", Some(code)),
         };
         // Twice: the first may be the one that writes it down.
         for _ in 0..2 {

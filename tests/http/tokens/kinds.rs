@@ -140,7 +140,7 @@ async fn rfc_6750_a_token_counts_in_the_header_only_and_once() {
         (&[format!("Bearer {access},{access}")], 401, "invalid-token"),
         (&[format!("Bearer\t{access}")], 401, "no-credential"),
         (&[format!("Token {access}")], 401, "no-credential"),
-        (&[access.clone()], 401, "no-credential"),
+        (std::slice::from_ref(access), 401, "no-credential"),
         (&[bearer.clone(), bearer], 401, "invalid-token"),
     ];
     for (values, status, code) in headers {
