@@ -132,7 +132,14 @@ impl Callers {
                         .await
                 }
                 Kind::DeletedUser => server.delete(&path, admin.as_deref()).await,
-                kind => {
+                Kind::DisabledUser
+                | Kind::Nobody
+                | Kind::Garbage
+                | Kind::User
+                | Kind::OtherUser
+                | Kind::StaleUser
+                | Kind::StaleAdmin
+                | Kind::Admin => {
                     assert_eq!(kind, Kind::DisabledUser);
                     let patch = serde_json::json!({ "enabled": false });
                     server
