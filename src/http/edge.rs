@@ -11,9 +11,9 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
-    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -115,7 +115,7 @@ fn foreign(error: &Error, status: StatusCode) -> Problem {
 fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
-    if problem.needs_sign_in() && state.cookies.any(request) {
+    if is_dead(request, problem, api) && state.cookies.any(request) {
         state.cookies.clear(request);
     }
     let mut answer = if api {
@@ -146,6 +146,14 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
         headers.insert(ALLOW, value);
     }
     answer
+}
+
+/// Are the cookies of this request good for nothing any more? A page has tried to renew them; on
+/// the API, an access token that is past its time says nothing of the refresh token beside it, and
+/// a bearer token nothing of the cookies.
+fn is_dead(request: &HttpRequest, problem: &Problem, api: bool) -> bool {
+    let of_the_cookies = !request.headers().contains_key(AUTHORIZATION);
+    problem.needs_sign_in() && (!api || (problem.session_id.is_some() && of_the_cookies))
 }
 
 /// A redirect after which the browser asks with GET, whatever it asked with before.

@@ -12,7 +12,7 @@ use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::Refusal;
 use crate::service::tokens::verify_access_token;
-use crate::service::touches::Touches;
+use crate::service::touches::{Touches, write_touches};
 use crate::store::StoreError;
 use crate::store::sessions::Which;
 use crate::store::validity_cache::{CachedSession, VerifiedToken};
@@ -155,6 +155,10 @@ async fn write_down(
     now: DateTime<Utc>,
 ) -> Result<Settled, StoreError> {
     let session_id = verified.session_id;
+    if reason == EndReason::Idle {
+        // Or the table would decide without the uses that are still to be written.
+        write_touches(context).await?;
+    }
     let ended = context
         .store
         .write(now, move |tx| {

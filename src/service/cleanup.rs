@@ -5,6 +5,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::throttle::FORGOTTEN_AFTER;
 use crate::service::Context;
 use crate::service::error::Error;
+use crate::service::touches::write_touches;
 
 /// Sessions ended by one transaction, so that none holds its locks for long.
 const BATCH: u64 = 500;
@@ -12,6 +13,8 @@ const BATCH: u64 = 500;
 /// Ends sessions past one of their limits, each with that limit as its reason, and drops counts of
 /// failed attempts that are too old to matter. Returns how many sessions ended.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
+    // Or a session in use would count as idle for want of its latest uses.
+    write_touches(context).await?;
     let mut cleaned = 0;
     for reason in [EndReason::AbsoluteLifetime, EndReason::Idle] {
         loop {

@@ -16,6 +16,7 @@ use crate::service::error::{Error, Refusal};
 use crate::service::sign_in::{SignedIn, Visitor};
 use crate::service::throttle::{self, Target};
 use crate::service::tokens::{IssuedTokens, issue_access_token, successor, token_hash};
+use crate::service::touches::write_touches;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::sessions::Which;
@@ -153,11 +154,16 @@ async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Fact
             end: None,
         })
     };
-    let record = context
-        .store
-        .find_session(session_id, now)
-        .await?
-        .ok_or_else(gone)?;
+    let find = async || context.store.find_session(session_id, now).await;
+    let mut record = find().await?.ok_or_else(gone)?;
+    if record
+        .ended
+        .is_some_and(|ended| ended.reason == EndReason::Idle)
+    {
+        // The table may not have been told of the latest uses yet.
+        write_touches(context).await?;
+        record = find().await?.ok_or_else(gone)?;
+    }
     if let Some(ended) = record.ended {
         let end = Some((ended.at, ended.reason));
         return Err(Refusal::SessionEnded { session_id, end }.into());

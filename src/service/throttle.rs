@@ -92,7 +92,10 @@ pub async fn begin(context: &Context, target: Target) -> Result<Attempt, Error> 
                     if now >= before.updated_at + FORGOTTEN_AFTER {
                         before.failures = 0;
                     }
-                    wait = wait.max(before.blocked_until - now);
+                    // Never longer than the failures themselves cost: a clock that was set back
+                    // would otherwise lock out those who made none.
+                    let owed = (before.blocked_until - now).min(counter.delay(before.failures));
+                    wait = wait.max(owed);
                     let mine = now + counter.delay(before.failures.saturating_add(1));
                     counted.push(Counted {
                         counter,

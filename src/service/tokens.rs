@@ -51,8 +51,7 @@ pub fn issue_access_token(
         sub: facts.user_id,
         client_id: CLIENT_ID.to_owned(),
         jti: entropy::new_id(now)?,
-        // A proof that follows another within a second lies up to a second ahead.
-        iat: now.timestamp().max(facts.auth_time.timestamp()),
+        iat: now.timestamp(),
         nbf: now.timestamp(),
         exp: expires_at.timestamp(),
         auth_time: facts.auth_time.timestamp(),

@@ -11,4 +11,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doors;
 mod main_job;
+mod refresh;
+mod sessions;
+mod tokens;

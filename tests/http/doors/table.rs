@@ -1,0 +1,136 @@
+//! Every door, as the contract has it: who may pass, what to send so that nothing breaks, and what
+//! an admitted caller is answered.
+
+/// A door.
+pub(super) struct Door {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) guard: &'static str,
+    pub(super) body: Body,
+    /// What somebody who was let in is answered.
+    pub(super) admitted: &'static [u16],
+}
+
+/// What is sent along.
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    Nothing,
+    Json(&'static str),
+    Form(&'static [(&'static str, &'static str)]),
+}
+
+const fn door(
+    method: &'static str,
+    path: &'static str,
+    guard: &'static str,
+    body: Body,
+    admitted: &'static [u16],
+) -> Door {
+    Door {
+        method,
+        path,
+        guard,
+        body,
+        admitted,
+    }
+}
+
+/// Too long to be anybody's password, so that nobody's attempts are counted.
+const LONG: &str = "0123456789012345678901234567890123456789012345678901234567890123456789\
+    0123456789012345678901234567890123456789012345678901234567890123456789\
+    0123456789012345678901234567890123456789012345678901234567890123456789\
+    0123456789012345678901234567890123456789012345678901234567890123456789";
+
+const SIGN_IN: Body = Body::Form(&[("email", "nobody@test.example"), ("password", LONG)]);
+const SET_UP: Body = Body::Form(&[
+    ("code", "wrong"),
+    ("email", "thief@test.example"),
+    ("name", ""),
+    ("password", "a password for thieves"),
+    ("password_again", "a password for thieves"),
+]);
+const INVITATION: Body = Body::Form(&[
+    ("token", "wrong"),
+    ("password", "a password for thieves"),
+    ("password_again", "a password for thieves"),
+]);
+const STEP_UP: Body = Body::Form(&[
+    ("password", "a long and quiet password"),
+    ("next", "/account"),
+]);
+const PASSWORD: Body = Body::Form(&[
+    ("current_password", "a long and quiet password"),
+    ("new_password", "one long new password"),
+    ("new_password_again", "another long password"),
+]);
+const NEW_USER: Body = Body::Form(&[("email", "no address")]);
+const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
+const NO_FIELDS: Body = Body::Form(&[]);
+
+/// The doors of the server, in the order of its own table.
+#[rustfmt::skip]
+pub(super) const DOORS: &[Door] = &[
+    door("GET",    "/api/auth/verify",                "SignedInUser", Body::Nothing, &[200]),
+    door("GET",    "/api/auth/session",               "SignedInUser", Body::Nothing, &[200]),
+    door("GET",    "/api/auth/token",                 "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
+    door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),
+    door("POST",   "/api/auth/step-up",               "SignedInUser", Body::Json(r#"{"password":"a long and quiet password"}"#), &[200]),
+    door("POST",   "/api/auth/sign-out",              "SignedInUser", Body::Nothing, &[204]),
+    door("POST",   "/api/auth/clear-session",         "Perhaps", Body::Nothing, &[200]),
+    door("GET",    "/api/sessions",                   "SignedInUser", Body::Nothing, &[200]),
+    door("DELETE", "/api/sessions",                   "FreshUser", Body::Nothing, &[200]),
+    door("POST",   "/api/sessions/ensure",            "SignedInUser", Body::Nothing, &[200]),
+    door("DELETE", "/api/sessions/{sid}",             "FreshUser", Body::Nothing, &[404]),
+    door("GET",    "/api/admin/sessions",             "Admin", Body::Nothing, &[200]),
+    door("DELETE", "/api/admin/sessions",             "FreshAdmin", Body::Nothing, &[200]),
+    door("DELETE", "/api/admin/sessions/{sid}",       "Admin", Body::Nothing, &[404]),
+    door("GET",    "/api/admin/users",                "Admin", Body::Nothing, &[200]),
+    door("POST",   "/api/admin/users",                "FreshAdmin", Body::Json(r#"{"email":"no address"}"#), &[422]),
+    door("GET",    "/api/admin/users/{id}",           "Admin", Body::Nothing, &[200]),
+    door("PATCH",  "/api/admin/users/{id}",           "FreshAdmin", Body::Json(r#"{"roles":["admin"],"enabled":false}"#), &[404]),
+    door("DELETE", "/api/admin/users/{id}",           "FreshAdmin", Body::Nothing, &[404]),
+    door("DELETE", "/api/admin/users/{id}/sessions",  "Admin", Body::Nothing, &[404]),
+    door("POST",   "/api/admin/users/{id}/invitation", "FreshAdmin", Body::Nothing, &[404]),
+    door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
+    door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
+    door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
+    door("GET",    "/.well-known/jwks.json",          "Anyone", Body::Nothing, &[200]),
+    door("GET",    "/.well-known/oauth-authorization-server", "Anyone", Body::Nothing, &[200]),
+    door("GET",    "/health/live",                    "Anyone", Body::Nothing, &[200]),
+    door("GET",    "/health/ready",                   "Anyone", Body::Nothing, &[200]),
+    door("GET",    "/",                               "Perhaps", Body::Nothing, &[303]),
+    door("GET",    "/sign-in",                        "Perhaps", Body::Nothing, &[200, 303]),
+    door("POST",   "/sign-in",                        "Perhaps", SIGN_IN, &[422]),
+    door("POST",   "/sign-out",                       "SignedInUser", NO_FIELDS, &[303]),
+    door("GET",    "/set-up",                         "Anyone", Body::Nothing, &[303]),
+    door("POST",   "/set-up",                         "Anyone", SET_UP, &[409]),
+    door("GET",    "/invitation",                     "Anyone", Body::Nothing, &[404]),
+    door("POST",   "/invitation",                     "Anyone", INVITATION, &[404]),
+    door("GET",    "/step-up",                        "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/step-up",                        "SignedInUser", STEP_UP, &[303]),
+    door("GET",    "/account",                        "SignedInUser", Body::Nothing, &[200]),
+    door("GET",    "/account/sessions",               "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/account/sessions/end-others",    "FreshUser", NO_FIELDS, &[303]),
+    door("POST",   "/account/sessions/{sid}/end",     "FreshUser", NO_FIELDS, &[404]),
+    door("GET",    "/account/security",               "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/account/security",               "SignedInUser", PASSWORD, &[422]),
+    door("GET",    "/admin",                          "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/audit",                    "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/sessions",                 "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/sessions/end-all",         "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/sessions/end-all",         "FreshAdmin", NO_FIELDS, &[303]),
+    door("POST",   "/admin/sessions/{sid}/end",       "Admin", Body::Form(&[("back", "")]), &[404]),
+    door("GET",    "/admin/users",                    "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/users",                    "FreshAdmin", NEW_USER, &[422]),
+    door("GET",    "/admin/users/new",                "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/users/{id}",               "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/users/{id}",               "FreshAdmin", USER, &[404]),
+    door("POST",   "/admin/users/{id}/disable",       "FreshAdmin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/users/{id}/enable",        "FreshAdmin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/users/{id}/end-sessions",  "Admin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/users/{id}/invitation",    "FreshAdmin", NO_FIELDS, &[404]),
+    door("GET",    "/admin/users/{id}/delete",        "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/users/{id}/delete",        "FreshAdmin", NO_FIELDS, &[404]),
+    door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
+];

@@ -1,0 +1,190 @@
+//! One act, one reason: in the row, in the audit, and in the refusal.
+
+use portcullis::rules::audit::Origin;
+use portcullis::rules::end_reason::EndReason;
+use portcullis::service::seed;
+use reqwest::Method;
+use serde_json::json;
+
+use super::{House, sign_out, tokens_of};
+use crate::support::{PASSWORD, Tokens};
+
+/// What the refusal says: its code, and the reason beside it.
+type Refusal = (&'static str, Option<&'static str>);
+
+#[tokio::test]
+async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
+    for reason in EndReason::ALL {
+        let house = House::open_with(&[("PORTCULLIS_ACCESS_TOKEN_SECS", "3600")]).await;
+        let code = reason.code();
+        let Some((ended, row)) = end(&house, *reason).await else {
+            continue;
+        };
+        let (refusal, told): Refusal = match reason {
+            EndReason::UserDisabled => ("user-disabled", Some(code)),
+            EndReason::UserDeleted => ("user-gone", None),
+            EndReason::SignedOut
+            | EndReason::SignedInAgain
+            | EndReason::EndedByUser
+            | EndReason::EndedByAdmin
+            | EndReason::EveryoneOut
+            | EndReason::PasswordChanged
+            | EndReason::Idle
+            | EndReason::AbsoluteLifetime
+            | EndReason::RefreshReuse
+            | EndReason::SessionLimit
+            | EndReason::Reseeded => ("session-ended", Some(code)),
+        };
+        // Twice: the first may be the one that writes it down.
+        for _ in 0..2 {
+            let answer = house.server.verify(&ended.access).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (401, refusal),
+                "{code}: {}",
+                answer.text
+            );
+            assert_eq!(answer.json()["reason"].as_str(), told, "{code}");
+        }
+        assert_eq!(house.audited_ends(code).await, 1, "{code}");
+        assert_eq!(house.ended_rows(code).await, i64::from(row), "{code}");
+        let sql = format!(
+            "SELECT COUNT(*) FROM audit_events WHERE action = 'session-ended' AND reason <> '{code}'"
+        );
+        assert_eq!(
+            house.server.database.count(&sql).await,
+            0,
+            "{code}: one act, one reason"
+        );
+    }
+}
+
+/// Ends one session for this reason. None if nothing does today; false if its row goes with its
+/// user.
+async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
+    let (server, tokens) = (&house.server, house.tokens.clone());
+    let user = format!("/api/admin/users/{}", house.ada.id);
+    match reason {
+        EndReason::SignedOut => {
+            sign_out(server, &tokens).await;
+        }
+        EndReason::SignedInAgain => {
+            let mut browser = server.signed_in_browser(&house.ada).await;
+            let before = tokens_of(&mut browser).await;
+            let fields = [
+                ("email", "ada@test.example"),
+                ("password", PASSWORD),
+                ("next", ""),
+            ];
+            browser.submit("/account", "/sign-in", &fields).await;
+            return Some((before, true));
+        }
+        EndReason::EndedByUser => {
+            let other = server.sign_in(&house.ada).await;
+            let path = format!("/api/sessions/{}", tokens.session_id);
+            assert_eq!(server.delete(&path, Some(&other.access)).await.status, 204);
+        }
+        EndReason::EndedByAdmin => {
+            let path = format!("/api/admin/sessions/{}", tokens.session_id);
+            house.admin(Method::DELETE, &path, None).await;
+        }
+        EndReason::EveryoneOut => {
+            house
+                .admin(Method::DELETE, "/api/admin/sessions", None)
+                .await;
+        }
+        EndReason::PasswordChanged => {
+            let mut browser = server.signed_in_browser(&house.ada).await;
+            let new = "another long and quiet one";
+            let fields = [
+                ("current_password", PASSWORD),
+                ("new_password", new),
+                ("new_password_again", new),
+                ("end_others", "true"),
+            ];
+            browser
+                .submit("/account/security", "/account/security", &fields)
+                .await;
+        }
+        EndReason::UserDisabled => {
+            house.patch(&house.ada, json!({"enabled": false})).await;
+        }
+        EndReason::UserDeleted => {
+            house.admin(Method::DELETE, &user, None).await;
+            return Some((tokens, false));
+        }
+        EndReason::Idle => {
+            server.advance(3_599);
+            assert!(house.is_live(&house.console).await);
+            server.advance(1);
+            // The lives of these tokens are as long as the idle timeout.
+            let console = Tokens::from(server.refresh(&house.console.refresh).await.json());
+            let answer = server.call(
+                Method::POST,
+                "/api/admin/cleanup",
+                Some(&console.access),
+                None,
+            );
+            assert_eq!(answer.await.json()["cleaned"], 1);
+            assert_eq!(
+                server.refresh(&tokens.refresh).await.json()["reason"],
+                "idle"
+            );
+            return dead(house, tokens, "idle").await;
+        }
+        EndReason::AbsoluteLifetime => {
+            let mut console = house.console.clone();
+            let mut ada = tokens.clone();
+            for _ in 0..10 {
+                server.advance(2_879);
+                console = Tokens::from(server.refresh(&console.refresh).await.json());
+                ada = Tokens::from(server.refresh(&ada.refresh).await.json());
+            }
+            server.advance(5);
+            let other = server.sign_in(&house.admin).await;
+            server.advance(5);
+            let answer = server.call(
+                Method::POST,
+                "/api/admin/cleanup",
+                Some(&other.access),
+                None,
+            );
+            assert_eq!(answer.await.json()["cleaned"], 2, "{}", console.session_id);
+            return dead(house, ada, "absolute-lifetime").await;
+        }
+        EndReason::RefreshReuse => {
+            server.refresh(&tokens.refresh).await;
+            server.advance(30);
+            server.refresh(&tokens.refresh).await;
+        }
+        EndReason::Reseeded => {
+            let seeded = seed::seed(&server.context, Origin::HOST).await.unwrap();
+            let answer = server.try_sign_in(seeded[1], seed::PASSWORD).await;
+            let demo = Tokens::from(answer.json());
+            seed::seed(&server.context, Origin::HOST).await.unwrap();
+            return Some((demo, false));
+        }
+        // Nothing limits the number of sessions yet.
+        EndReason::SessionLimit => return None,
+    }
+    Some((tokens, true))
+}
+
+/// Those whom time has ended have no access token left that lives; they are looked at here.
+async fn dead(house: &House, tokens: Tokens, code: &str) -> Option<(Tokens, bool)> {
+    let answer = house.server.verify(&tokens.access).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (401, "token-expired")
+    );
+    let answer = house.server.refresh(&tokens.refresh).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.code().as_str()),
+        (401, "session-ended")
+    );
+    assert_eq!(answer.json()["reason"], code);
+    let of_ada = if code == "idle" { 1 } else { 2 };
+    assert_eq!(house.audited_ends(code).await, of_ada);
+    assert_eq!(house.ended_rows(code).await, of_ada);
+    None
+}
