@@ -21,6 +21,7 @@
 
 pub mod browser;
 pub mod database;
+pub mod process;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,6 +44,7 @@ use tempfile::TempDir;
 
 pub use browser::Browser;
 pub use database::Database;
+pub use process::Process;
 
 /// A password that every test user has.
 pub const PASSWORD: &str = "a long and quiet password";
