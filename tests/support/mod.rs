@@ -44,7 +44,6 @@ use tempfile::TempDir;
 
 pub use browser::Browser;
 pub use database::Database;
-pub use process::Process;
 
 /// A password that every test user has.
 pub const PASSWORD: &str = "a long and quiet password";
@@ -157,6 +156,27 @@ impl Server {
         clock: MovedClock,
     ) -> Self {
         let settings = settings(directory.path(), &database, variables);
+        Self::start_as(directory, database, settings, clock).await
+    }
+
+    /// Starts on a directory and database that are there, with settings that no operator may set.
+    pub async fn start_changed(
+        directory: TempDir,
+        database: Database,
+        clock: MovedClock,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let mut settings = settings(directory.path(), &database, &[]);
+        change(&mut settings);
+        Self::start_as(directory, database, settings, clock).await
+    }
+
+    async fn start_as(
+        directory: TempDir,
+        database: Database,
+        settings: Settings,
+        clock: MovedClock,
+    ) -> Self {
         let (report, started) = mpsc::channel();
         let its_clock = clock.clone();
         // A thread of its own, as the server has in production: tests may block theirs.
