@@ -13,6 +13,7 @@ mod support;
 
 mod doors;
 mod main_job;
+mod pages;
 mod refresh;
 mod sessions;
 mod tokens;

@@ -1,0 +1,147 @@
+//! What is not done is said on a page that looks like the others.
+
+use crate::support::{Answer, Server};
+
+/// The common look, and nothing of the inside.
+fn looks_like_ours(page: &Answer, status: u16) {
+    assert_eq!(page.status, status, "{}", page.text);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    for part in [
+        "<!doctype html>",
+        "rel=\"stylesheet\"",
+        "class=\"brand\"",
+        "<h1>",
+    ] {
+        assert!(
+            page.text.contains(part),
+            "{status} lacks {part}: {}",
+            page.text
+        );
+    }
+    for inside in [
+        "SELECT",
+        "sqlx",
+        "sqlite",
+        "panicked",
+        "src/",
+        "actix",
+        "DbErr",
+        "no such table",
+    ] {
+        assert!(
+            !page.text.contains(inside),
+            "{status} shows {inside}: {}",
+            page.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_pages_in_the_common_look() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let page = browser.get("/admin").await;
+    looks_like_ours(&page, 403);
+    assert!(
+        page.text.contains("Error 403") && page.text.contains("Only administrators may do this.")
+    );
+    let page = browser.get("/no/such/page").await;
+    looks_like_ours(&page, 404);
+    assert!(page.text.contains("There is nothing at this address."));
+    looks_like_ours(&server.browser().get("/no/such/page").await, 404);
+    looks_like_ours(&browser.post("/sign-out", "forged", &[]).await, 403);
+    looks_like_ours(&browser.post("/account", "", &[]).await, 405);
+    looks_like_ours(&browser.get("/sign-in?ended=1&ended=2").await, 400);
+}
+
+#[tokio::test]
+async fn too_many_attempts_say_how_long_to_wait() {
+    let server = Server::start().await;
+    let mut browser = server.browser();
+    let mut answer = browser.sign_in("ada@test.example", "wrong").await;
+    for _ in 0..12 {
+        answer = browser.sign_in("ada@test.example", "wrong").await;
+        if answer.status == 429 {
+            break;
+        }
+    }
+    looks_like_ours(&answer, 429);
+    let seconds: u64 = answer.header("retry-after").parse().unwrap();
+    assert!(
+        answer
+            .text
+            .contains(&format!("Try again in {seconds} seconds")),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn asvs_16_5_2_without_its_database_a_page_is_503_and_nobody_is_signed_out() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let before = browser.cookies.clone();
+    server
+        .database
+        .execute("ALTER TABLE sessions RENAME TO away")
+        .await;
+    let page = browser.get("/account/sessions").await;
+    looks_like_ours(&page, 503);
+    assert!(page.header("retry-after").parse::<u64>().unwrap() > 0);
+    let page = server
+        .browser()
+        .sign_in(&ada.email, crate::support::PASSWORD)
+        .await;
+    looks_like_ours(&page, 503);
+    assert!(
+        page.set_cookies()
+            .iter()
+            .all(|cookie| !cookie.contains("refresh")),
+        "no session"
+    );
+    assert_eq!(browser.cookies, before);
+    server
+        .database
+        .execute("ALTER TABLE away RENAME TO sessions")
+        .await;
+    assert_eq!(browser.get("/account/sessions").await.status, 200);
+}
+
+#[tokio::test]
+async fn asvs_16_5_1_a_fault_of_ours_is_a_page_without_its_inside() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let other = server.sign_in(&ada).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    assert_eq!(browser.get("/account/sessions").await.status, 200);
+    // A row that no version of ours writes.
+    let sql = "UPDATE sessions SET end_reason = 'no-such-reason', ended_at = last_seen_at";
+    let is_other = if server.database.is_postgres() {
+        format!("id = '{}'", other.session_id)
+    } else {
+        format!(
+            "hex(id) = '{}'",
+            other.session_id.replace('-', "").to_uppercase()
+        )
+    };
+    assert_eq!(
+        server
+            .database
+            .execute(&format!("{sql} WHERE {is_other}"))
+            .await,
+        1
+    );
+    let page = browser.get("/account/sessions").await;
+    looks_like_ours(&page, 500);
+    assert!(
+        !page.text.contains("no-such-reason") && !page.text.contains("of `"),
+        "{}",
+        page.text
+    );
+    assert_eq!(
+        server.verify(&browser.cookies["portcullis"]).await.status,
+        200
+    );
+}
