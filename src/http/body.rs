@@ -5,6 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::http::problem::{Code, Problem};
@@ -55,12 +56,15 @@ pub async fn json<T: DeserializeOwned>(
 ) -> Result<T, Problem> {
     must_be(request, "application/json")?;
     let bytes = read(request, payload).await?;
-    strict_json::from_slice(&bytes).map_err(|error| {
+    let malformed = |error: serde_json::Error| {
         Problem::new(
             Code::InvalidRequest,
             format!("The JSON cannot be read: {error}."),
         )
-    })
+    };
+    // An object first: serde would take an array for one too, and name our type where neither fits.
+    let members: Map<String, Value> = strict_json::from_slice(&bytes).map_err(malformed)?;
+    serde_json::from_value(Value::Object(members)).map_err(malformed)
 }
 
 /// The parameters behind the `?`.

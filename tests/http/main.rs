@@ -11,9 +11,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod doors;
 mod main_job;
 mod pages;
+mod problems;
 mod refresh;
 mod sessions;
 mod tokens;
