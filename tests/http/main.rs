@@ -12,7 +12,12 @@
 mod support;
 
 mod answers;
+mod csrf;
+mod csrf_ways_round;
 mod doors;
+mod exposure;
+mod headers;
+mod headers_kinds;
 mod main_job;
 mod pages;
 mod problems;
