@@ -20,6 +20,7 @@ mod guessing;
 mod hashing;
 mod headers;
 mod headers_kinds;
+mod logs;
 mod main_job;
 mod pages;
 mod problems;

@@ -17,11 +17,16 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(server: &Server) -> Self {
+        Self::at(&server.base)
+    }
+
+    /// One for the server at this address.
+    pub fn at(base: &str) -> Self {
         Self {
             cookies: BTreeMap::new(),
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
                 .to_owned(),
-            base: server.base.clone(),
+            base: base.to_owned(),
             client: client(),
         }
     }
