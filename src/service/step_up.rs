@@ -78,10 +78,20 @@ pub(super) async fn check_password(
         Comparison::Different
     } else {
         let keys = context.keys();
-        context
-            .passwords
-            .compare(&keys, password, kept_hash(&credentials))
-            .await?
+        let kept = kept_hash(&credentials);
+        match context.passwords.compare(&keys, password, kept).await {
+            Ok(compared) => compared,
+            Err(error) => {
+                // It was never looked at, so it is no failure.
+                context
+                    .store
+                    .write(context.now(), move |tx| {
+                        Box::pin(async move { Ok::<_, Error>(attempt.take_back(tx).await?) })
+                    })
+                    .await?;
+                return Err(error);
+            }
+        }
     };
     if compared != Comparison::Different {
         return Ok((credentials, attempt));

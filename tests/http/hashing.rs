@@ -119,3 +119,40 @@ async fn asvs_2_4_1_a_flood_of_sign_ins_is_refused_in_time_and_checks_go_on() {
         "one for each account and address that was looked at"
     );
 }
+
+#[tokio::test]
+async fn a_proof_that_was_not_looked_at_for_want_of_time_counts_as_no_failure() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let access = server.sign_in(&ada).await.access;
+    // The password is hashed anew at this cost first, so that a queue forms.
+    let (directory, database, clock) = server.stop().await;
+    let change = |settings: &mut portcullis::settings::Settings| {
+        (
+            settings.bcrypt_cost,
+            settings.bcrypt_threads,
+            settings.bcrypt_queue,
+        ) = (12, 1, 1);
+    };
+    let server = Arc::new(Server::start_changed(directory, database, clock, change).await);
+    assert_eq!(server.try_sign_in(&ada.email, PASSWORD).await.status, 200);
+    let proofs: Vec<_> = (0..5)
+        .map(|_| {
+            let (server, access) = (Arc::clone(&server), access.clone());
+            let document = serde_json::json!({ "password": PASSWORD });
+            tokio::spawn(async move {
+                server
+                    .post("/api/auth/step-up", Some(&access), document)
+                    .await
+                    .status
+            })
+        })
+        .collect();
+    let mut overloaded = 0;
+    for proof in proofs {
+        overloaded += u32::from(proof.await.unwrap() == 503);
+    }
+    assert!(overloaded > 0);
+    let counted = "SELECT count(*) FROM throttles WHERE failures > 0";
+    assert_eq!(server.database.count(counted).await, 0);
+}
