@@ -106,8 +106,10 @@ async fn asvs_2_4_1_a_flood_of_sign_ins_is_refused_in_time_and_checks_go_on() {
             looked_at += 1;
         }
     }
-    assert!(overloaded > 0 && looked_at >= 3, "{overloaded} {looked_at}");
-    assert!(checks > overloaded, "{checks} checks meanwhile");
+    // The queue of two, and whatever its thread took out of it in time.
+    assert!(overloaded > 0 && looked_at >= 2, "{overloaded} {looked_at}");
+    // Behind the flood there would have been one.
+    assert!(checks > 2, "{checks} checks meanwhile");
     // What was refused for want of time counts as no failure.
     let counted = server
         .database
@@ -132,11 +134,11 @@ async fn a_proof_that_was_not_looked_at_for_want_of_time_counts_as_no_failure() 
             settings.bcrypt_cost,
             settings.bcrypt_threads,
             settings.bcrypt_queue,
-        ) = (12, 1, 1);
+        ) = (13, 1, 1);
     };
     let server = Arc::new(Server::start_changed(directory, database, clock, change).await);
     assert_eq!(server.try_sign_in(&ada.email, PASSWORD).await.status, 200);
-    let proofs: Vec<_> = (0..5)
+    let proofs: Vec<_> = (0..8)
         .map(|_| {
             let (server, access) = (Arc::clone(&server), access.clone());
             let document = serde_json::json!({ "password": PASSWORD });
