@@ -45,6 +45,10 @@ pub struct Anyone;
 #[derive(Clone, Debug)]
 pub struct Perhaps(pub Option<Principal>);
 
+/// The session that the caller's dead credential belonged to, put beside a request by [`Perhaps`].
+#[derive(Clone, Copy, Debug)]
+pub struct DeadSession(pub SessionId);
+
 /// Somebody signed in.
 #[derive(Clone, Debug)]
 pub struct SignedInUser(pub Principal);
@@ -88,7 +92,12 @@ impl Guard for Perhaps {
     async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
         match principal(request).await {
             Ok(principal) => Ok(Self(Some(principal))),
-            Err(problem) if problem.needs_sign_in() => Ok(Self(None)),
+            Err(problem) if problem.needs_sign_in() => {
+                if let Some(session_id) = problem.session_id {
+                    request.extensions_mut().insert(DeadSession(session_id));
+                }
+                Ok(Self(None))
+            }
             Err(problem) => Err(problem),
         }
     }

@@ -165,7 +165,11 @@ pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
 }
 
 fn reason_words(code: &str) -> String {
-    code.replace('-', " ")
+    match code {
+        // A method of RFC 8176, as tokens name it.
+        "pwd" => "by password".to_owned(),
+        _ => code.replace('-', " "),
+    }
 }
 
 /// The address of a page of a list.

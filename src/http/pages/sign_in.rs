@@ -1,13 +1,13 @@
 //! Signing in and out.
 
 use actix_web::http::header::CLEAR_SITE_DATA;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use serde::Deserialize;
 
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{Form, Perhaps, SignedInUser};
+use crate::http::guards::{DeadSession, Form, Perhaps, SignedInUser};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -61,7 +61,9 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
         return Ok(see_other(next_path(&query.next, HOME)));
     }
     let mut shell = bare_shell(&request, "Sign in")?;
-    if let Some(session_id) = query.ended {
+    // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
+    let dead = request.extensions().get::<DeadSession>().map(|dead| dead.0);
+    if let Some(session_id) = query.ended.or(dead) {
         shell.notice = Some(why_signed_out(&request, session_id).await?);
     }
     page(
