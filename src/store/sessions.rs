@@ -20,7 +20,7 @@ use crate::rules::role::Role;
 use crate::rules::session::{Ended, Facts, Stored};
 use crate::settings::Lifetimes;
 use crate::store::validity_cache::CachedSession;
-use crate::store::{Store, StoreError, Transaction, statement};
+use crate::store::{PATIENCE, Store, StoreError, Transaction, statement};
 
 /// A session about to be opened.
 #[derive(Clone, Debug)]
@@ -160,7 +160,12 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedSession>, StoreError> {
         let load = self.load_facts(session_id, user_id);
-        self.cache().find_or_load(session_id, now, load).await
+        let found = self.cache().find_or_load(session_id, now, load);
+        // Who has waited for another's load in vain must not then wait for one of their own.
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(found) => found,
+            Err(_) => Err(StoreError::Unavailable(None)),
+        }
     }
 
     /// The facts of a session, from the table, which the cache learns too.
