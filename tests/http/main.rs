@@ -12,7 +12,9 @@
 mod support;
 
 mod doors;
+mod faults;
 mod main_job;
 mod refresh;
 mod sessions;
+mod stale;
 mod tokens;

@@ -22,6 +22,7 @@
 
 pub mod browser;
 pub mod database;
+pub mod postgres;
 pub mod process;
 
 use std::collections::BTreeMap;
