@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod doors;
 mod faults;
 mod main_job;
