@@ -11,6 +11,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
+mod cli_refusals;
 mod crash;
 mod doors;
 mod faults;
