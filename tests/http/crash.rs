@@ -17,20 +17,30 @@ use crate::support::{Answer, Database, PASSWORD, Process, Server, client};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn call(process: &Process, method: Method, path: &str, access: &str) -> Answer {
-    let request = client().request(method, format!("{}{path}", process.base)).bearer_auth(access);
+    let request = client()
+        .request(method, format!("{}{path}", process.base))
+        .bearer_auth(access);
     Answer::read(request.send().await.unwrap()).await
 }
 
 async fn sign_in(process: &Process) -> Value {
     let document = json!({ "email": "ada@test.example", "password": PASSWORD });
-    let request = client().post(format!("{}/api/auth/sign-in", process.base)).json(&document);
+    let request = client()
+        .post(format!("{}/api/auth/sign-in", process.base))
+        .json(&document);
     let answer = Answer::read(request.send().await.unwrap()).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
 
 fn make_user(directory: &Path, variables: &[(&str, &str)]) {
-    let create = ["user", "create", "--email", "ada@test.example", "--password-stdin"];
+    let create = [
+        "user",
+        "create",
+        "--email",
+        "ada@test.example",
+        "--password-stdin",
+    ];
     for (arguments, input) in [(&["migrate", "up"][..], ""), (&create[..], PASSWORD)] {
         let done = run(directory, variables, arguments, input);
         assert!(done.status.success(), "{done:?}");
@@ -50,7 +60,11 @@ async fn what_was_acknowledged_survives_a_kill() {
         // What the last process acknowledged last holds in this one.
         if let Some(access) = &before {
             let answer = call(&process, Method::GET, "/api/auth/verify", access).await;
-            assert_eq!(answer.status, 200, "round {round}: the sign-in is gone: {}", answer.text);
+            assert_eq!(
+                answer.status, 200,
+                "round {round}: the sign-in is gone: {}",
+                answer.text
+            );
         }
         for access in &ended {
             let answer = call(&process, Method::GET, "/api/auth/verify", access).await;
@@ -120,7 +134,10 @@ async fn an_end_is_whole_though_its_client_hangs_up(database: Database, lock: &[
         if answer.status == 401 {
             break answer;
         }
-        assert!(began.elapsed() < PATIENCE, "the row is ended and the session still admitted");
+        assert!(
+            began.elapsed() < PATIENCE,
+            "the row is ended and the session still admitted"
+        );
     };
     assert_eq!(refused.code(), "session-ended");
     assert_eq!(server.verify(&others.access).await.status, 200);

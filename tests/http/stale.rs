@@ -168,7 +168,13 @@ async fn after_a_reset_everybody_is_out() {
     let server = Server::start().await;
     let ada = server.user("ada@test.example", &["admin"]).await;
     let (browser, tokens) = signed_in(&server, &ada, PASSWORD).await;
-    assert_eq!(reset(&beside(&server).await, Origin::HOST).await.unwrap().users, 1);
+    assert_eq!(
+        reset(&beside(&server).await, Origin::HOST)
+            .await
+            .unwrap()
+            .users,
+        1
+    );
     assert_out(&server, browser, &tokens, "user-gone").await;
 }
 
