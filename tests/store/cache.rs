@@ -192,26 +192,83 @@ async fn uses_are_worth_writing_down_once_a_step() {
     );
 }
 
-#[tokio::test]
-async fn a_token_is_remembered_by_all_its_characters() {
-    let cache = cache();
-    let verified = VerifiedToken {
-        session_id: SessionId(id()),
+fn verified(session_id: SessionId) -> VerifiedToken {
+    VerifiedToken {
+        session_id,
         user_id: UserId(id()),
         expires_at: at(300),
         auth_time: T0,
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_by_all_its_characters_beside_its_session_only() {
+    const TOKEN: &str = "aaaa.bbbb.cccc";
+    let (cache, session, other) = (cache(), SessionId(id()), SessionId(id()));
+    let load = |session| async move { Ok(open(session)) };
+    let cached = cache
+        .find_or_load(session, T0, load(session))
+        .await
+        .unwrap();
+    cache.find_or_load(other, T0, load(other)).await.unwrap();
+    let known = verified(session);
+    cache.remember_token(&cached, TOKEN, known, cache.generation());
+    let find = async |session, token: &str, second| {
+        let found = cache.find_verified(session, token, at(second)).await;
+        found.map(|(token, facts)| (token, facts.is_some()))
     };
-    cache.remember_token("aaaa.bbbb.cccc", verified).await;
-    assert_eq!(cache.find_token("aaaa.bbbb.cccc").await, Some(verified));
-    for other in [
+    assert_eq!(find(session, TOKEN, 0).await, Some((known, true)));
+    for text in [
         "aaaa.bbbb.cccd",
         "aaaa.bbbb.ccc",
         "aaaa.bbbb.cccc ",
         "Aaaa.bbbb.cccc",
         "",
     ] {
-        assert_eq!(cache.find_token(other).await, None, "{other}");
+        assert_eq!(find(session, text, 0).await, None, "{text}");
     }
+    // Whoever writes another session into a token finds nothing there.
+    assert_eq!(find(other, TOKEN, 0).await, None);
+    assert_eq!(find(SessionId(id()), TOKEN, 0).await, None);
+    // Facts that are old are not handed out; what is known of the token outlives them.
+    assert_eq!(find(session, TOKEN, 60).await, Some((known, false)));
+    cache
+        .find_or_load(session, at(60), load(session))
+        .await
+        .unwrap();
+    assert_eq!(find(session, TOKEN, 60).await, Some((known, true)));
+    cache.mark_ended(session, ended()).await;
+    let (_, facts) = cache.find_verified(session, TOKEN, at(60)).await.unwrap();
+    assert_eq!(facts.unwrap().stored, Stored::Ended(ended()));
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let cached = cache
+        .find_or_load(session, T0, async { Ok(open(session)) })
+        .await
+        .unwrap();
+    let before = cache.generation();
+    cache.remember_token(&cached, "early", verified(session), before);
     cache.forget_tokens();
-    assert_eq!(cache.find_token("aaaa.bbbb.cccc").await, None);
+    // Verified with the old keys, and remembered only after they were withdrawn.
+    cache.remember_token(&cached, "late", verified(session), before);
+    for token in ["early", "late"] {
+        assert!(
+            cache.find_verified(session, token, T0).await.is_none(),
+            "{token}"
+        );
+    }
+    // However many there are of one session, they do not pile up.
+    for number in 0..10 {
+        cache.remember_token(
+            &cached,
+            &number.to_string(),
+            verified(session),
+            cache.generation(),
+        );
+    }
+    assert!(cache.find_verified(session, "9", T0).await.is_some());
+    assert!(cache.find_verified(session, "0", T0).await.is_none());
 }
