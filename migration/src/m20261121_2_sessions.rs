@@ -75,8 +75,14 @@ impl MigrationTrait for Migration {
         manager
             .create_index(index("sessions", &["ip", "id"]))
             .await?;
+        // Of ended sessions only: SQLite would take an index over all for "not ended", and then read
+        // every live session to find those past a limit.
         manager
-            .create_index(index("sessions", &["ended_at"]))
+            .create_index(
+                index("sessions", &["ended_at"])
+                    .cond_where(Expr::col("ended_at").is_not_null())
+                    .take(),
+            )
             .await?;
         manager
             .create_index(index("sessions", &["organization_id"]))

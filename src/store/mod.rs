@@ -5,7 +5,9 @@
 
 mod error;
 mod open;
+mod session_facts;
 mod transaction;
+mod user_list;
 
 pub mod audit;
 pub mod keys;

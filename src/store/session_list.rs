@@ -15,7 +15,7 @@ use crate::rules::record::{
     Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
 };
 use crate::rules::session::Ended;
-use crate::store::sessions::ended;
+use crate::store::session_facts::ended;
 use crate::store::{Store, StoreError};
 
 #[derive(FromQueryResult)]

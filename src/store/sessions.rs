@@ -1,26 +1,21 @@
-//! Sessions: what is known of one, and every change to one.
+//! Sessions: every change to one.
 //!
 //! Each change is a guarded UPDATE: it says in its WHERE what it takes for granted, and reports
 //! whether that held. Nothing here is an upsert, so an ended session stays ended.
-
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::rules::end_reason::EndReason;
-use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
-use crate::rules::role::Role;
-use crate::rules::session::{Ended, Facts, Stored};
+use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
-use crate::store::validity_cache::CachedSession;
-use crate::store::{Store, StoreError, Transaction, statement};
+use crate::store::{Store, StoreError, Transaction};
 
 /// A session about to be opened.
 #[derive(Clone, Debug)]
@@ -84,130 +79,7 @@ impl Which {
     }
 }
 
-#[derive(FromQueryResult)]
-struct FactsRow {
-    email: String,
-    name: String,
-    disabled_at: Option<DateTime<Utc>>,
-    session_id: Option<uuid::Uuid>,
-    created_at: Option<DateTime<Utc>>,
-    auth_time: Option<DateTime<Utc>>,
-    amr: Option<String>,
-    remembered: Option<bool>,
-    idle_timeout_secs: Option<i32>,
-    last_seen_at: Option<DateTime<Utc>>,
-    expires_at: Option<DateTime<Utc>>,
-    ended_at: Option<DateTime<Utc>>,
-    end_reason: Option<String>,
-    roles: Option<String>,
-    organization_id: Option<uuid::Uuid>,
-}
-
-impl FactsRow {
-    fn into_stored(self, session_id: SessionId, user_id: UserId) -> Result<Stored, StoreError> {
-        const CORRUPT: StoreError = StoreError::Corrupt("sessions");
-        if self.session_id.is_none() {
-            return Ok(Stored::SessionGone);
-        }
-        if let Some(ended) = ended(self.ended_at, self.end_reason.as_deref())? {
-            return Ok(Stored::Ended(ended));
-        }
-        let mut roles = self
-            .roles
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .map(|role| Role::new(role).map_err(|_| StoreError::Corrupt("user_roles")))
-            .collect::<Result<Vec<_>, _>>()?;
-        roles.sort_unstable();
-        Ok(Stored::Open(Arc::new(Facts {
-            session_id,
-            user_id,
-            email: self.email.into(),
-            name: self.name.into(),
-            user_enabled: self.disabled_at.is_none(),
-            roles: roles.into(),
-            organization_id: self.organization_id.map(OrganizationId),
-            created_at: self.created_at.ok_or(CORRUPT)?,
-            auth_time: self.auth_time.ok_or(CORRUPT)?,
-            amr: self.amr.ok_or(CORRUPT)?.into(),
-            remembered: self.remembered.ok_or(CORRUPT)?,
-            idle_timeout: TimeDelta::seconds(self.idle_timeout_secs.ok_or(CORRUPT)?.into()),
-            last_seen_at: self.last_seen_at.ok_or(CORRUPT)?,
-            expires_at: self.expires_at.ok_or(CORRUPT)?,
-            ended: None,
-        })))
-    }
-}
-
-/// The end that two columns tell of.
-pub(super) fn ended(
-    at: Option<DateTime<Utc>>,
-    reason: Option<&str>,
-) -> Result<Option<Ended>, StoreError> {
-    let Some(at) = at else { return Ok(None) };
-    let reason = reason
-        .and_then(EndReason::from_code)
-        .ok_or(StoreError::Corrupt("sessions"))?;
-    Ok(Some(Ended { at, reason }))
-}
-
 impl Store {
-    /// The facts of a session, from the cache or with one read of the table.
-    pub async fn session_facts(
-        &self,
-        session_id: SessionId,
-        user_id: UserId,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<CachedSession>, StoreError> {
-        let load = self.load_facts(session_id, user_id);
-        self.cache().find_or_load(session_id, now, load).await
-    }
-
-    /// The facts of a session, from the table, which the cache learns too.
-    pub async fn fresh_session_facts(
-        &self,
-        session_id: SessionId,
-        user_id: UserId,
-        now: DateTime<Utc>,
-    ) -> Result<Arc<CachedSession>, StoreError> {
-        self.cache().forget(session_id).await;
-        self.session_facts(session_id, user_id, now).await
-    }
-
-    async fn load_facts(
-        &self,
-        session_id: SessionId,
-        user_id: UserId,
-    ) -> Result<Stored, StoreError> {
-        let aggregate = if self.backend() == DbBackend::Sqlite {
-            "group_concat"
-        } else {
-            "string_agg"
-        };
-        // From the user, so that "the session is gone" and "the user is gone" can be told apart in
-        // one read. A membership that was taken away does not count, whatever the session says.
-        let sql = format!(
-            "SELECT u.email, u.name, u.disabled_at, s.id AS session_id, s.created_at, s.auth_time, \
-             s.amr, s.remembered, s.idle_timeout_secs, s.last_seen_at, s.expires_at, s.ended_at, \
-             s.end_reason, \
-             (SELECT {aggregate}(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) AS roles, \
-             COALESCE( \
-              (SELECT o.organization_id FROM user_organizations o \
-               WHERE o.user_id = u.id AND o.organization_id = s.organization_id), \
-              (SELECT o.organization_id FROM user_organizations o WHERE o.user_id = u.id \
-               ORDER BY o.created_at, o.organization_id LIMIT 1)) AS organization_id \
-             FROM users u LEFT JOIN sessions s ON s.id = $1 AND s.user_id = u.id WHERE u.id = $2"
-        );
-        let question = statement(self.backend(), sql, [session_id.0.into(), user_id.0.into()]);
-        let row = self
-            .read(|db| FactsRow::find_by_statement(question).one(db))
-            .await?;
-        match row {
-            Some(row) => row.into_stored(session_id, user_id),
-            None => Ok(Stored::UserGone),
-        }
-    }
-
     /// Notes uses of sessions: of those that are still live, and only forwards.
     pub async fn touch(&self, uses: Vec<Use>, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.write(now, move |tx| {
@@ -327,11 +199,10 @@ impl Transaction {
         Condition::all().add(column.lte(self.now))
     }
 
-    /// As [`Self::end_sessions`], for at most `limit` sessions that were there at `before`.
+    /// As [`Self::end_sessions`], for at most `limit` sessions.
     pub async fn end_some_sessions(
         &mut self,
         which: Which,
-        before: DateTime<Utc>,
         limit: u64,
         reason: EndReason,
         by: Option<UserId>,
@@ -340,7 +211,6 @@ impl Transaction {
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::EndedAt.is_null())
-            .filter(sessions::Column::CreatedAt.lte(before))
             .filter(which.condition())
             .limit(limit)
             .into_tuple::<uuid::Uuid>()

@@ -12,10 +12,14 @@
 mod support;
 
 mod answers;
+mod cli;
+mod cli_refusals;
+mod crash;
 mod csrf;
 mod csrf_ways_round;
 mod doors;
 mod exposure;
+mod faults;
 mod guessing;
 mod hashing;
 mod headers;
@@ -27,4 +31,5 @@ mod problems;
 mod refresh;
 mod sessions;
 mod sign_in;
+mod stale;
 mod tokens;

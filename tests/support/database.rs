@@ -15,6 +15,11 @@ impl Database {
         if variable("TEST_DATABASE").as_deref() == Some("postgres") {
             return Self::make_postgres().await;
         }
+        Self::make_sqlite(directory)
+    }
+
+    /// An SQLite file in the directory.
+    pub fn make_sqlite(directory: &Path) -> Self {
         let path = directory.join("portcullis.sqlite");
         Self {
             url: format!("sqlite://{}", path.display()),

@@ -13,6 +13,7 @@
 )]
 #![allow(
     dead_code,
+    unused_imports,
     clippy::allow_attributes,
     missing_docs,
     unreachable_pub,
@@ -21,6 +22,7 @@
 
 pub mod browser;
 pub mod database;
+pub mod postgres;
 pub mod process;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,7 @@ use tempfile::TempDir;
 
 pub use browser::Browser;
 pub use database::Database;
+pub use process::Process;
 
 /// A password that every test user has.
 pub const PASSWORD: &str = "a long and quiet password";

@@ -1,6 +1,5 @@
 //! The page behind a one-time link, on which a person chooses a password.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 
@@ -9,7 +8,7 @@ use crate::http::body;
 use crate::http::guards::{Anyone, Form};
 use crate::http::pages::set_up::{min_chars, must_match};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::http::views::{InvitationDeadPage, InvitationPage};
 use crate::rules::record::UserRecord;
@@ -97,6 +96,6 @@ fn invitation_page(
 fn dead(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let shell = bare_shell(request, "This link is not good any more")?;
     let mut answer = page(request, &InvitationDeadPage { shell })?;
-    *answer.status_mut() = StatusCode::NOT_FOUND;
+    *answer.status_mut() = Code::NotFound.status();
     Ok(answer)
 }

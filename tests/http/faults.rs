@@ -1,0 +1,267 @@
+//! The database is locked, gone or hangs; the server is killed; the client hangs up.
+//!
+//! An outage is neither a yes nor a no: 503, and nobody is signed out by it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+
+use crate::support::postgres::Cluster;
+use crate::support::{Answer, Browser, Database, PASSWORD, Server, Tokens};
+
+/// The store's patience is five seconds; nothing after it may take long.
+const SOON: Duration = Duration::from_millis(6_500);
+/// Past this the cache asks the table again.
+const CACHE_SECS: i64 = 60;
+
+/// A server on this database and somebody in it, with a browser and over the API.
+struct Scene {
+    server: Server,
+    browser: Browser,
+    tokens: Tokens,
+}
+
+impl Scene {
+    async fn on(database: impl FnOnce(&std::path::Path) -> Database) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = database(directory.path());
+        let server = Server::start_in(directory, database, &[], Default::default()).await;
+        let ada = server.user("ada@test.example", &[]).await;
+        let browser = server.signed_in_browser(&ada).await;
+        let tokens = server.sign_in(&ada).await;
+        let scene = Self {
+            server,
+            browser,
+            tokens,
+        };
+        scene.assert_all_is_well().await;
+        scene
+    }
+
+    /// The same cookies and tokens are good.
+    async fn assert_all_is_well(&self) {
+        let mut browser = self.browser.clone();
+        assert_eq!(browser.get("/account").await.status, 200);
+        assert_eq!(self.server.verify(&self.tokens.access).await.status, 200);
+        assert_eq!(self.server.get("/health/ready", None).await.status, 200);
+    }
+
+    async fn verify(&self) -> Answer {
+        timed(self.server.verify(&self.tokens.access)).await
+    }
+
+    async fn page(&self) -> Answer {
+        let mut browser = self.browser.clone();
+        let answer = timed(browser.get("/account")).await;
+        assert_eq!(
+            browser.cookies,
+            self.browser.cookies,
+            "{:?}",
+            answer.set_cookies()
+        );
+        answer
+    }
+
+    async fn cookie_call(&self, method: Method, path: &str) -> Answer {
+        let mut browser = self.browser.clone();
+        let request = browser
+            .request(method, path)
+            .header("sec-fetch-site", "same-origin");
+        let answer = timed(browser.send(request)).await;
+        assert_eq!(
+            browser.cookies,
+            self.browser.cookies,
+            "{:?}",
+            answer.set_cookies()
+        );
+        answer
+    }
+
+    async fn sign_in(&self) -> Answer {
+        timed(self.server.try_sign_in("ada@test.example", PASSWORD)).await
+    }
+
+    async fn refresh(&self) -> Answer {
+        timed(self.server.refresh(&self.tokens.refresh)).await
+    }
+
+    /// Warm sessions go on; what must ask the table is not available, and says so.
+    async fn assert_outage(&self) {
+        let warm = self.cookie_call(Method::GET, "/api/auth/session").await;
+        assert_eq!(
+            (warm.status.as_u16(), self.verify().await.status.as_u16()),
+            (200, 200)
+        );
+        self.server.advance(CACHE_SECS);
+        let end = format!("/api/sessions/{}", self.tokens.session_id);
+        let (verify, page, call, end, sign_in, refresh, ready, live) = tokio::join!(
+            self.verify(),
+            self.page(),
+            self.cookie_call(Method::GET, "/api/auth/session"),
+            self.cookie_call(Method::DELETE, &end),
+            self.sign_in(),
+            self.refresh(),
+            timed(self.server.get("/health/ready", None)),
+            timed(self.server.get("/health/live", None)),
+        );
+        assert_eq!(page.status, 503, "{}", page.text);
+        assert!(
+            page.header("content-type").starts_with("text/html"),
+            "{page:?}"
+        );
+        assert_ne!(page.header("retry-after"), "");
+        for answer in [verify, call, end, sign_in, refresh, ready] {
+            assert_unavailable(&answer);
+        }
+        assert_eq!(live.status, 200);
+    }
+}
+
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(answer.code(), "store-unavailable");
+    assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
+    assert_eq!(answer.set_cookies(), [""; 0]);
+}
+
+async fn timed(answer: impl Future<Output = Answer>) -> Answer {
+    let began = Instant::now();
+    let answer = answer.await;
+    assert!(began.elapsed() < SOON, "{:?}: {answer:?}", began.elapsed());
+    answer
+}
+
+async fn locked(database: &Database, statements: &[&str]) -> DatabaseConnection {
+    let connection = database.connect().await;
+    for statement in statements {
+        connection.execute_unprepared(statement).await.unwrap();
+    }
+    connection
+}
+
+/// In an SQLite file that somebody writes to, reading goes on and writing waits.
+#[tokio::test]
+async fn an_sqlite_file_that_is_locked_signs_nobody_out() {
+    let scene = Scene::on(Database::make_sqlite).await;
+    let lock = locked(&scene.server.database, &["BEGIN EXCLUSIVE"]).await;
+    let end = format!("/api/sessions/{}", scene.tokens.session_id);
+    let (sign_in, refresh, end, others) = tokio::join!(
+        scene.sign_in(),
+        scene.refresh(),
+        scene.cookie_call(Method::DELETE, &end),
+        scene.cookie_call(Method::DELETE, "/api/sessions?others=true"),
+    );
+    for answer in [sign_in, refresh, end, others] {
+        assert_unavailable(&answer);
+    }
+    assert_eq!(scene.verify().await.status, 200);
+    assert_eq!(scene.page().await.status, 200);
+    scene.server.advance(CACHE_SECS);
+    assert_eq!(scene.verify().await.status, 200);
+    lock.execute_unprepared("ROLLBACK").await.unwrap();
+    scene.assert_all_is_well().await;
+    assert_eq!(scene.refresh().await.status, 200);
+    assert_eq!(scene.sign_in().await.status, 200);
+}
+
+/// The file is there, but its tables are not: as if somebody had put another file in its place.
+#[tokio::test]
+async fn an_sqlite_file_without_its_tables_signs_nobody_out() {
+    let scene = Scene::on(Database::make_sqlite).await;
+    let database = &scene.server.database;
+    database
+        .execute("ALTER TABLE users RENAME TO elsewhere")
+        .await;
+    database
+        .execute("ALTER TABLE sessions RENAME TO elsewhere_too")
+        .await;
+    scene.assert_outage().await;
+    database
+        .execute("ALTER TABLE elsewhere RENAME TO users")
+        .await;
+    database
+        .execute("ALTER TABLE elsewhere_too RENAME TO sessions")
+        .await;
+    scene.assert_all_is_well().await;
+}
+
+#[tokio::test]
+async fn a_postgres_whose_tables_are_locked_signs_nobody_out() {
+    let database = Database::make_postgres().await;
+    let scene = Scene::on(|_| database).await;
+    let statements = [
+        "BEGIN",
+        "LOCK TABLE users, sessions, refresh_tokens, throttles IN ACCESS EXCLUSIVE MODE",
+    ];
+    let lock = locked(&scene.server.database, &statements).await;
+    scene.assert_outage().await;
+    lock.execute_unprepared("ROLLBACK").await.unwrap();
+    scene.assert_all_is_well().await;
+    assert_eq!(scene.refresh().await.status, 200);
+    assert_eq!(scene.sign_in().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_postgres_that_is_gone_signs_nobody_out() {
+    let cluster = Cluster::start();
+    let scene = Scene::on(|_| cluster.database()).await;
+    cluster.stop();
+    scene.assert_outage().await;
+    cluster.resume();
+    scene.assert_all_is_well().await;
+    assert_eq!(scene.refresh().await.status, 200);
+    assert_eq!(scene.sign_in().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_postgres_that_hangs_signs_nobody_out() {
+    let cluster = Cluster::start();
+    let scene = Scene::on(|_| cluster.database()).await;
+    cluster.freeze();
+    scene.assert_outage().await;
+    cluster.thaw();
+    scene.assert_all_is_well().await;
+    assert_eq!(scene.refresh().await.status, 200);
+    assert_eq!(scene.sign_in().await.status, 200);
+}
+
+/// The commit was done, but nobody was told: the cache must not go on believing what was before.
+#[tokio::test]
+async fn an_end_whose_commit_was_not_confirmed_counts_if_the_table_has_it() {
+    let cluster = Cluster::start();
+    let scene = Scene::on(|_| cluster.database()).await;
+    let database = &scene.server.database;
+    let wait = async |on: &str| {
+        database
+            .execute(&format!(
+                "ALTER SYSTEM SET synchronous_standby_names = '{on}'"
+            ))
+            .await;
+        database.execute("SELECT pg_reload_conf()").await;
+        // Known to everybody only when a new connection knows it.
+        let known = format!(
+            "SELECT COUNT(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting = '{on}'"
+        );
+        while database.count(&known).await == 0 {}
+    };
+    // From now on every commit waits for a second server that never comes.
+    wait("nobody").await;
+    let end = format!("/api/sessions/{}", scene.tokens.session_id);
+    let answer = timed(scene.server.delete(&end, Some(&scene.tokens.access))).await;
+    assert_unavailable(&answer);
+    wait("").await;
+    let ended = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NOT NULL";
+    assert_eq!(
+        database.count(ended).await,
+        1,
+        "the test is not what it says"
+    );
+    let refused = scene.verify().await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code().as_str()),
+        (401, "session-ended")
+    );
+    assert_eq!(refused.json()["reason"], "signed-out");
+    assert_eq!(scene.page().await.status, 200);
+}

@@ -1,0 +1,274 @@
+//! What the cache keeps, for how long, and what it asks the table for.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use portcullis::rules::end_reason::EndReason;
+use portcullis::rules::id::{SessionId, UserId};
+use portcullis::rules::session::{Ended, Facts, Stored};
+use portcullis::store::StoreError;
+use portcullis::store::validity_cache::{CachedSession, ValidityCache, VerifiedToken};
+
+use crate::bench::id;
+
+const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+const TTL: TimeDelta = TimeDelta::seconds(60);
+
+pub(crate) fn cache() -> ValidityCache {
+    ValidityCache::new(10_000, TTL, TimeDelta::seconds(300)).unwrap()
+}
+
+pub(crate) fn open(session_id: SessionId) -> Stored {
+    Stored::Open(Arc::new(Facts {
+        session_id,
+        user_id: UserId(uuid::Uuid::nil()),
+        email: "ada@test.example".into(),
+        name: "Ada".into(),
+        user_enabled: true,
+        roles: Box::default(),
+        organization_id: None,
+        created_at: T0,
+        auth_time: T0,
+        amr: "pwd".into(),
+        remembered: false,
+        idle_timeout: TimeDelta::seconds(3600),
+        last_seen_at: T0,
+        expires_at: T0 + TimeDelta::seconds(28800),
+        ended: None,
+    }))
+}
+
+pub(crate) fn ended() -> Ended {
+    Ended {
+        at: T0,
+        reason: EndReason::EndedByAdmin,
+    }
+}
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    T0 + TimeDelta::seconds(seconds)
+}
+
+fn is_open(cached: &CachedSession) -> bool {
+    matches!(cached.stored, Stored::Open(_))
+}
+
+#[tokio::test]
+async fn a_thousand_that_ask_at_once_for_a_cold_session_cost_one_read() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let asked = Cell::new(0);
+    let load = async || {
+        asked.set(asked.get() + 1);
+        // Slow enough that all the others have asked meanwhile.
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+        Ok(open(session))
+    };
+    let answers = join_all((0..1_000).map(|_| cache.find_or_load(session, T0, load()))).await;
+    assert!(answers.into_iter().all(|answer| is_open(&answer.unwrap())));
+    assert_eq!((asked.get(), cache.loads()), (1, 1));
+}
+
+#[tokio::test]
+async fn facts_are_believed_until_their_time_by_the_clock_of_the_process_is_over() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let load = async || Ok(open(session));
+    for (second, loads) in [(0, 1), (1, 1), (59, 1), (60, 2), (119, 2), (120, 3)] {
+        cache
+            .find_or_load(session, at(second), load())
+            .await
+            .unwrap();
+        assert_eq!(cache.loads(), loads, "at second {second}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_table_does_not_answer_nothing_is_believed_past_its_time_and_nothing_is_kept() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let outage = async || Err(StoreError::Unavailable(None));
+    assert!(cache.find_or_load(session, at(0), outage()).await.is_err());
+    let cached = cache
+        .find_or_load(session, at(0), async { Ok(open(session)) })
+        .await;
+    assert!(is_open(&cached.unwrap()), "the outage was remembered");
+    assert!(is_open(
+        &cache.find_or_load(session, at(59), outage()).await.unwrap()
+    ));
+    assert!(cache.find_or_load(session, at(60), outage()).await.is_err());
+    assert!(
+        cache
+            .find_or_load(session, at(61), async { Ok(open(session)) })
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn an_ended_mark_is_replaced_by_no_load_and_no_forgetting_and_no_other_mark() {
+    let (cache, session) = (cache(), SessionId(id()));
+    cache
+        .find_or_load(session, T0, async { Ok(open(session)) })
+        .await
+        .unwrap();
+    cache.mark_ended(session, ended()).await;
+    cache
+        .mark_ended(
+            session,
+            Ended {
+                at: at(5),
+                reason: EndReason::Idle,
+            },
+        )
+        .await;
+    cache.forget(session).await;
+    for second in [0, 59, 60, 299, 100_000] {
+        let load = async { panic!("the table was asked about a session that has ended") };
+        let cached = cache.find_or_load(session, at(second), load).await.unwrap();
+        assert_eq!(cached.stored, Stored::Ended(ended()));
+    }
+}
+
+#[tokio::test]
+async fn a_mark_counts_for_a_session_that_was_never_loaded() {
+    let (cache, session) = (cache(), SessionId(id()));
+    cache.mark_ended(session, ended()).await;
+    let cached = cache
+        .find_or_load(session, T0, async { Ok(open(session)) })
+        .await
+        .unwrap();
+    assert_eq!(cached.stored, Stored::Ended(ended()));
+}
+
+#[tokio::test]
+async fn what_was_forgotten_is_asked_for_again_and_the_rest_is_not() {
+    let (cache, session, other) = (cache(), SessionId(id()), SessionId(id()));
+    for session in [session, other] {
+        cache
+            .find_or_load(session, T0, async { Ok(open(session)) })
+            .await
+            .unwrap();
+    }
+    cache.forget(session).await;
+    cache.forget(SessionId(id())).await;
+    let gone = cache
+        .find_or_load(session, T0, async { Ok(Stored::UserGone) })
+        .await
+        .unwrap();
+    assert_eq!(gone.stored, Stored::UserGone);
+    let kept = cache
+        .find_or_load(other, T0, async { Ok(Stored::UserGone) })
+        .await
+        .unwrap();
+    assert!(is_open(&kept));
+}
+
+#[tokio::test]
+async fn uses_are_worth_writing_down_once_a_step() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let cached = cache
+        .find_or_load(session, T0, async { Ok(open(session)) })
+        .await
+        .unwrap();
+    let step = TimeDelta::seconds(10);
+    let seconds = [
+        (5, false),
+        (9, false),
+        (10, true),
+        (10, false),
+        (19, false),
+        (20, true),
+        (3, false),
+    ];
+    for (second, worth) in seconds {
+        assert_eq!(cached.seen(at(second), step), worth, "at second {second}");
+    }
+    assert_eq!(
+        cached.last_seen_at(),
+        at(20),
+        "a use in the past took it back"
+    );
+}
+
+fn verified(session_id: SessionId) -> VerifiedToken {
+    VerifiedToken {
+        session_id,
+        user_id: UserId(id()),
+        expires_at: at(300),
+        auth_time: T0,
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_by_all_its_characters_beside_its_session_only() {
+    const TOKEN: &str = "aaaa.bbbb.cccc";
+    let (cache, session, other) = (cache(), SessionId(id()), SessionId(id()));
+    let load = |session| async move { Ok(open(session)) };
+    let cached = cache
+        .find_or_load(session, T0, load(session))
+        .await
+        .unwrap();
+    cache.find_or_load(other, T0, load(other)).await.unwrap();
+    let known = verified(session);
+    cache.remember_token(&cached, TOKEN, known, cache.generation());
+    let find = async |session, token: &str, second| {
+        let found = cache.find_verified(session, token, at(second)).await;
+        found.map(|(token, facts)| (token, facts.is_some()))
+    };
+    assert_eq!(find(session, TOKEN, 0).await, Some((known, true)));
+    for text in [
+        "aaaa.bbbb.cccd",
+        "aaaa.bbbb.ccc",
+        "aaaa.bbbb.cccc ",
+        "Aaaa.bbbb.cccc",
+        "",
+    ] {
+        assert_eq!(find(session, text, 0).await, None, "{text}");
+    }
+    // Whoever writes another session into a token finds nothing there.
+    assert_eq!(find(other, TOKEN, 0).await, None);
+    assert_eq!(find(SessionId(id()), TOKEN, 0).await, None);
+    // Facts that are old are not handed out; what is known of the token outlives them.
+    assert_eq!(find(session, TOKEN, 60).await, Some((known, false)));
+    cache
+        .find_or_load(session, at(60), load(session))
+        .await
+        .unwrap();
+    assert_eq!(find(session, TOKEN, 60).await, Some((known, true)));
+    cache.mark_ended(session, ended()).await;
+    let (_, facts) = cache.find_verified(session, TOKEN, at(60)).await.unwrap();
+    assert_eq!(facts.unwrap().stored, Stored::Ended(ended()));
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let cached = cache
+        .find_or_load(session, T0, async { Ok(open(session)) })
+        .await
+        .unwrap();
+    let before = cache.generation();
+    cache.remember_token(&cached, "early", verified(session), before);
+    cache.forget_tokens();
+    // Verified with the old keys, and remembered only after they were withdrawn.
+    cache.remember_token(&cached, "late", verified(session), before);
+    for token in ["early", "late"] {
+        assert!(
+            cache.find_verified(session, token, T0).await.is_none(),
+            "{token}"
+        );
+    }
+    // However many there are of one session, they do not pile up.
+    for number in 0..10 {
+        cache.remember_token(
+            &cached,
+            &number.to_string(),
+            verified(session),
+            cache.generation(),
+        );
+    }
+    assert!(cache.find_verified(session, "9", T0).await.is_some());
+    assert!(cache.find_verified(session, "0", T0).await.is_none());
+}

@@ -1,0 +1,210 @@
+//! No question that is asked often reads the whole table of sessions.
+//!
+//! PostgreSQL counts for itself how often it has read a table whole, so there the store's own
+//! questions are put. SQLite only says how it would answer a question that it is given.
+
+use chrono::TimeDelta;
+use portcullis::rules::id::UserId;
+use portcullis::rules::record::{SessionSearch, SessionStatus};
+use portcullis::store::{Store, StoreError};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+
+use crate::bench::Bench;
+
+/// Many users with a few sessions each, most of which have ended.
+const USERS: i64 = 400;
+const SESSIONS: i64 = 20_000;
+
+async fn fill(bench: &Bench) {
+    let database = &bench.database;
+    database
+        .execute(&format!(
+            "INSERT INTO users (id, email, name, created_at, updated_at) \
+         SELECT gen_random_uuid(), 'user' || n || '@test.example', 'User ' || n, now(), now() \
+         FROM generate_series(1, {USERS}) n"
+        ))
+        .await;
+    let now = bench.now().to_rfc3339();
+    database.execute(&format!(
+        "INSERT INTO sessions (id, user_id, remembered, amr, auth_time, idle_timeout_secs, last_seen_at, \
+          idle_expires_at, expires_at, ip, user_agent, device, browser, os, ended_at, end_reason, created_at, updated_at) \
+         SELECT gen_random_uuid(), u.id, false, 'pwd', now(), 3600, now(), t + interval '1 hour', \
+          t + interval '8 hours', '192.0.2.' || (n % 250), '', '', '', '', \
+          CASE WHEN n % 10 > 0 THEN t END, CASE WHEN n % 10 > 0 THEN 'signed-out' END, now(), now() \
+         FROM generate_series(1, {SESSIONS}) n \
+         JOIN (SELECT id, row_number() OVER () AS number FROM users) u ON u.number = n % {USERS} + 1 \
+         CROSS JOIN (SELECT timestamptz '{now}' AS t) instant"
+    )).await;
+    let refresh = "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at) \
+                   SELECT gen_random_uuid(), id, sha256(id::text::bytea), now() FROM sessions";
+    assert!(database.execute(refresh).await >= SESSIONS as u64);
+    database.execute("VACUUM ANALYZE").await;
+}
+
+/// How often the tables were read whole, once everybody who asked has gone and told.
+async fn whole_reads(bench: &Bench) -> Vec<(String, i64)> {
+    let db = bench.database.connect().await;
+    let others = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                  AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while number(&db, others).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let sql = "SELECT relname::text AS name, seq_scan FROM pg_stat_user_tables \
+               WHERE relname IN ('sessions', 'refresh_tokens', 'users') ORDER BY relname";
+    let rows = db
+        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await
+        .unwrap();
+    rows.iter()
+        .map(|row| {
+            (
+                row.try_get("", "name").unwrap(),
+                row.try_get("", "seq_scan").unwrap(),
+            )
+        })
+        .collect()
+}
+
+async fn number(db: &DatabaseConnection, sql: &str) -> i64 {
+    let row = db
+        .query_one_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await;
+    row.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+async fn a_store(bench: &Bench) -> Store {
+    Store::open(&bench.settings()).await.unwrap()
+}
+
+#[tokio::test]
+async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
+    let bench = Bench::postgres().await;
+    let email = "ada@test.example";
+    bench.user(email, &["admin"]).await;
+    let session = bench.session(email).await;
+    fill(&bench).await;
+    bench
+        .store()
+        .schema_connection()
+        .clone()
+        .close()
+        .await
+        .unwrap();
+    let before = whole_reads(&bench).await;
+    assert_eq!(before.len(), 3);
+
+    let store = a_store(&bench).await;
+    let now = bench.now();
+    let user = store
+        .find_session(session, now)
+        .await
+        .unwrap()
+        .unwrap()
+        .user_id;
+    store.session_facts(session, user, now).await.unwrap();
+    assert_ne!(store.live_sessions_of(user, now).await.unwrap().len(), 0);
+    store
+        .ended_sessions_of(user, now - TimeDelta::days(1), 20, now)
+        .await
+        .unwrap();
+    store.has_signed_in_from(user, "192.0.2.7").await.unwrap();
+    store.find_refresh_token(&[7; 32]).await.unwrap();
+    for (status, text, user_id) in [
+        (SessionStatus::All, "", None),
+        (SessionStatus::Live, "", None),
+        (SessionStatus::Live, "", Some(user)),
+        (SessionStatus::All, "192.0.2.9", None),
+        (
+            SessionStatus::All,
+            "5f3b3a52-9f0e-7cc1-8c73-1b1b1b1b1b1b",
+            None,
+        ),
+    ] {
+        let search = SessionSearch {
+            user_id,
+            status,
+            text: text.to_owned(),
+        };
+        let first = store.search_sessions(&search, None, 20, now).await.unwrap();
+        store
+            .search_sessions(&search, first.next_cursor, 20, now)
+            .await
+            .unwrap();
+    }
+    let past = store.write(now, move |tx| {
+        Box::pin(async move {
+            let reasons = [
+                portcullis::rules::end_reason::EndReason::Idle,
+                portcullis::rules::end_reason::EndReason::AbsoluteLifetime,
+            ];
+            for reason in reasons {
+                tx.end_sessions_past(reason, 500).await?;
+            }
+            tx.forget_sessions_of(user).await?;
+            tx.delete_refresh_tokens_of(session).await
+        })
+    });
+    let past: Result<(), StoreError> = past.await;
+    past.unwrap();
+    store.schema_connection().clone().close().await.unwrap();
+    assert_eq!(whole_reads(&bench).await, before, "a table was read whole");
+
+    // The count can fail: this reads the table whole.
+    let store = a_store(&bench).await;
+    let search = SessionSearch {
+        user_id: None,
+        status: SessionStatus::All,
+        text: "ada".to_owned(),
+    };
+    store.count_sessions(&search, now).await.unwrap();
+    store.schema_connection().clone().close().await.unwrap();
+    assert_ne!(whole_reads(&bench).await, before);
+}
+
+/// How SQLite would answer, as one line.
+async fn plan(db: &DatabaseConnection, sql: &str) -> String {
+    let sql = format!("EXPLAIN QUERY PLAN {sql}");
+    let rows = db
+        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+        .await
+        .unwrap();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| row.try_get("", "detail").unwrap())
+        .collect();
+    lines.join("; ")
+}
+
+#[tokio::test]
+async fn sqlite_never_reads_all_sessions_for_what_is_asked_often() {
+    let bench = Bench::sqlite().await;
+    let db = bench.database.connect().await;
+    let ada = bench.literal(UserId(uuid::Uuid::nil()).0);
+    let live = "s.ended_at IS NULL AND s.idle_expires_at > 'now' AND s.expires_at > 'now'";
+    for (question, index) in [
+        (
+            format!("SELECT u.email FROM users u LEFT JOIN sessions s ON s.id = {ada} AND s.user_id = u.id WHERE u.id = {ada}"),
+            "SEARCH s USING",
+        ),
+        (format!("SELECT * FROM sessions s WHERE s.user_id = {ada} AND {live} ORDER BY s.id DESC"), "SEARCH s USING INDEX"),
+        ("SELECT id FROM sessions s WHERE s.ended_at IS NULL AND s.idle_expires_at <= 'now' LIMIT 500".to_owned(), "live_idle"),
+        ("SELECT id FROM sessions s WHERE s.ended_at IS NULL AND s.expires_at <= 'now' LIMIT 500".to_owned(), "live_lifetime"),
+        (
+            format!("SELECT s.* FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id < {ada} ORDER BY s.id DESC LIMIT 21"),
+            "SEARCH s USING",
+        ),
+        (
+            format!("SELECT s.* FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.ip = '192.0.2.7' AND s.id < {ada} ORDER BY s.id DESC LIMIT 21"),
+            "sessions_ip_id",
+        ),
+        (format!("SELECT id FROM sessions s WHERE s.user_id = {ada} AND s.ip = '192.0.2.7' LIMIT 1"), "SEARCH s USING"),
+        ("SELECT end_reason, COUNT(*) FROM sessions s WHERE s.ended_at >= 'then' GROUP BY end_reason".to_owned(), "sessions_ended_at"),
+        ("SELECT * FROM refresh_tokens WHERE token_hash = 'x'".to_owned(), "token_hash"),
+    ] {
+        let plan = plan(&db, &question).await;
+        assert!(plan.contains(index), "{question}: {plan}");
+        assert!(!plan.contains("SCAN s") && !plan.contains("SCAN refresh"), "{question}: {plan}");
+    }
+    let whole = plan(&db, "SELECT * FROM sessions s WHERE s.browser = 'x'").await;
+    assert!(whole.contains("SCAN s"), "the test cannot fail: {whole}");
+}

@@ -1,0 +1,23 @@
+//! The store against real databases: each promise on an SQLite file and on PostgreSQL, whatever
+//! `TEST_DATABASE` says.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[macro_use]
+mod bench;
+
+mod cache;
+mod cache_race;
+mod indexes;
+mod keys_and_counts;
+mod migrations;
+mod races;
+mod sessions;
+mod tokens;
