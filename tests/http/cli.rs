@@ -11,6 +11,10 @@ use crate::support::{Database, PASSWORD, Server, Tokens};
 
 pub(crate) const EMAIL: &str = "ada@test.example";
 
+/// No machine has this address (RFC 5737), so that a server that starts though it must not says so
+/// instead of running on.
+pub(crate) const NOWHERE: (&str, &str) = ("PORTCULLIS_BIND", "192.0.2.1:9");
+
 /// An installation without a server.
 pub(crate) struct Host {
     pub(crate) directory: TempDir,
@@ -65,12 +69,8 @@ impl Host {
 }
 
 fn run_on(directory: &Path, database: &Database, arguments: &[&str], input: &str) -> Output {
-    run(
-        directory,
-        &[("DATABASE_URL", &database.url)],
-        arguments,
-        input,
-    )
+    let variables = [("DATABASE_URL", database.url.as_str()), NOWHERE];
+    run(directory, &variables, arguments, input)
 }
 
 pub(crate) fn written(output: &Output, arguments: &[&str]) -> String {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::cli::{EMAIL, Host, one_line, written};
+use crate::cli::{EMAIL, Host, NOWHERE, one_line, written};
 use crate::support::PASSWORD;
 use crate::support::process::run;
 
@@ -64,7 +64,7 @@ fn a_setting_that_makes_no_sense_stops_every_command_and_is_named() {
         ("DATABASE_URL", "mysql://localhost/x"),
     ] {
         for command in ["serve", "seed"] {
-            let output = run(directory.path(), &[(name, value)], &[command], "");
+            let output = run(directory.path(), &[NOWHERE, (name, value)], &[command], "");
             let said = one_line(&output, &[name, command]);
             assert!(said.contains(name), "{name}: {said}");
         }

@@ -1,14 +1,14 @@
 //! The server is killed right after it has acknowledged something; a client hangs up right after
 //! it has asked for something.
 
-use std::io::Write;
-use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::process::run;
 use crate::support::{Answer, Database, PASSWORD, Process, Server, client};
@@ -83,11 +83,13 @@ async fn what_was_acknowledged_survives_a_kill() {
     assert_eq!(ended.len(), 2);
 }
 
-/// Sends a request and nothing after it, and reads no answer.
-fn send_only(server: &Server, request: &str) -> TcpStream {
+/// Sends a request and nothing after it, and reads no answer. Dropped, the connection is torn down
+/// at once, which a server notices before its answer is ready.
+async fn send_only(server: &Server, request: &str) -> TcpStream {
     let address = server.base.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_zero_linger().unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
 
@@ -115,7 +117,7 @@ async fn an_end_is_whole_though_its_client_hangs_up(database: Database, lock: &[
         "DELETE /api/sessions/{} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\r\n",
         tokens.session_id, others.access
     );
-    let client = send_only(&server, &request);
+    let client = send_only(&server, &request).await;
     let_the_workers_turn(&server).await;
     drop(client);
     let_the_workers_turn(&server).await;
