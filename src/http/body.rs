@@ -1,5 +1,7 @@
 //! Reading bodies: small ones, of the right type, that say nothing twice.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -14,6 +16,9 @@ use crate::rules::strict_json;
 
 /// Largest body that is read, in bytes. The longest password takes 3 KB in a form.
 const MAX_BYTES: usize = 32 * 1024;
+
+/// Longest wait for a body.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Name of the hidden field of every form.
 const FORM_TOKEN: &str = "csrf_token";
@@ -104,12 +109,23 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Zeroizing<V
     }
     // Reserved at once: a buffer that grows would leave copies of passwords behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(announced.max(1024)));
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::new(Code::InvalidRequest, "The body broke off."))?;
-        if bytes.len() + chunk.len() > MAX_BYTES {
-            return Err(too_large());
+    let reading = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk =
+                chunk.map_err(|_| Problem::new(Code::InvalidRequest, "The body broke off."))?;
+            if bytes.len() + chunk.len() > MAX_BYTES {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
         }
-        bytes.extend_from_slice(&chunk);
+        Ok(())
+    };
+    match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(read) => read?,
+        Err(_) => {
+            let detail = format!("The body did not arrive within {} s.", PATIENCE.as_secs());
+            return Err(Problem::new(Code::TooSlow, detail));
+        }
     }
     Ok(bytes)
 }

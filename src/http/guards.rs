@@ -307,6 +307,11 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
     }
 }
 
+/// Does the caller present a bearer token, which then counts before any cookie?
+pub fn has_bearer(request: &HttpRequest) -> bool {
+    matches!(bearer(request), Ok(Some(_)) | Err(_))
+}
+
 /// The bearer token, if there is one; other schemes are not ours to judge.
 fn bearer(request: &HttpRequest) -> Result<Option<&str>, Problem> {
     let headers = request.headers();

@@ -78,6 +78,8 @@ codes! {
     UnsupportedMediaType = "invalid-request", UNSUPPORTED_MEDIA_TYPE, "This content type is not read here";
     /// A body larger than the route reads.
     TooLarge = "invalid-request", PAYLOAD_TOO_LARGE, "The request is too large";
+    /// A body that does not arrive.
+    TooSlow = "invalid-request", REQUEST_TIMEOUT, "The request did not arrive in time";
     /// A method the route does not have.
     MethodNotAllowed = "invalid-request", METHOD_NOT_ALLOWED, "This method is not supported here";
     /// Nothing is there.

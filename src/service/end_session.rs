@@ -55,25 +55,26 @@ pub async fn end_everyone(
     let which = except.map_or(Which::Everyone, Which::EveryoneExcept);
     let mut total = 0;
     loop {
-        let some = context
+        let (some, last) = context
             .store
             .write(context.now(), move |tx| {
                 Box::pin(async move {
                     let reason = EndReason::EveryoneOut;
                     let by = origin.actor.user_id();
-                    let ended = tx.end_some_sessions(which, BATCH, reason, by).await?;
+                    let (found, ended) = tx.end_some_sessions(which, BATCH, reason, by).await?;
+                    let last = (found as u64) < BATCH;
                     tx.audit_all(events(&ended, reason, origin)).await?;
-                    if (ended.len() as u64) < BATCH {
+                    if last {
                         let event = AuditEvent::new(origin, Action::EveryoneOut)
                             .detail(format!("{} sessions", total + ended.len() as u64));
                         tx.audit(event).await?;
                     }
-                    Ok::<_, StoreError>(ended.len() as u64)
+                    Ok::<_, StoreError>((ended.len() as u64, last))
                 })
             })
             .await?;
         total += some;
-        if some < BATCH {
+        if last {
             return Ok(total);
         }
     }

@@ -71,8 +71,7 @@ pub(super) async fn check_password(
         .find_credentials_of(user_id)
         .await?
         .ok_or(gone)?;
-    let known = throttle::address_is_known(context, Some(user_id), visitor.ip).await?;
-    let target = Target::account(context, &facts.email, visitor.ip, known);
+    let target = Target::owner(context, &facts.email, visitor.ip);
     let attempt = throttle::begin(context, target).await?;
     let compared = if is_too_long(password.reveal()) {
         Comparison::Different

@@ -35,17 +35,21 @@ impl Target {
     /// An account, from an address.
     pub fn account(context: &Context, email: &str, ip: IpAddr, address_is_known: bool) -> Self {
         let network = throttled_network(ip);
-        let address = (Counter::Address, key(context, "address", &network));
-        let account = if address_is_known {
-            let text = format!("{email} from {network}");
-            (
-                Counter::AccountFromKnownAddress,
-                key(context, "account", &text),
-            )
-        } else {
-            (Counter::Account, key(context, "account", email))
-        };
-        Self(vec![address, account])
+        if address_is_known {
+            return Self::owner(context, email, ip);
+        }
+        Self(vec![
+            (Counter::Address, key(context, "address", &network)),
+            (Counter::Account, key(context, "account", email)),
+        ])
+    }
+
+    /// An account, from an address its owner has used or within its own live session: counted
+    /// apart, so that no failure of anybody else stands in the owner's way.
+    pub fn owner(context: &Context, email: &str, ip: IpAddr) -> Self {
+        let text = format!("{email} from {}", throttled_network(ip));
+        let key = key(context, "account", &text);
+        Self(vec![(Counter::AccountFromKnownAddress, key)])
     }
 
     /// A refresh token nobody issued, from an address.
@@ -160,10 +164,16 @@ impl Attempt {
             } else {
                 current.blocked_until
             };
+            // An attempt that succeeded does not make older failures younger.
+            let updated_at = if untouched {
+                counted.before.updated_at
+            } else {
+                current.updated_at
+            };
             let after = Throttle {
                 failures,
                 blocked_until,
-                updated_at: current.updated_at,
+                updated_at,
             };
             tx.update_throttle(&counted.key, after).await?;
         }

@@ -17,9 +17,15 @@ use crate::store::sessions::Use;
 /// How often uses are written.
 pub const INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
+/// Uses written by one transaction.
+const BATCH: usize = 500;
+
 /// Uses that are not written yet, the latest of each session.
 #[derive(Debug, Default)]
-pub struct Touches(Mutex<HashMap<SessionId, Use>>);
+pub struct Touches {
+    uses: Mutex<HashMap<SessionId, Use>>,
+    writing: tokio::sync::Mutex<()>,
+}
 
 impl Touches {
     /// How far apart two uses are to be both worth noting.
@@ -34,19 +40,19 @@ impl Touches {
             at,
             idle_timeout: facts.idle_timeout,
         };
-        self.0
+        self.uses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(facts.session_id, used);
     }
 
     fn take(&self) -> Vec<Use> {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         uses.drain().map(|(_, used)| used).collect()
     }
 
     fn put_back(&self, uses: Vec<Use>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         for used in uses {
             kept.entry(used.session_id).or_insert(used);
         }
@@ -55,13 +61,19 @@ impl Touches {
 
 /// Writes what was gathered. Where the database does not answer, it is kept for the next time.
 pub async fn write_touches(context: &Context) -> Result<(), StoreError> {
-    let uses = context.touches.take();
-    if uses.is_empty() {
-        return Ok(());
+    // Whoever must know that all uses are written waits for a writing that is under way.
+    let _one_at_a_time = context.touches.writing.lock().await;
+    let mut uses = context.touches.take();
+    // In one order for everybody who changes several sessions, so that nobody waits for ever.
+    uses.sort_unstable_by_key(|used| used.session_id);
+    let mut left = uses.as_slice();
+    while !left.is_empty() {
+        let (some, rest) = left.split_at(left.len().min(BATCH));
+        if let Err(error) = context.store.touch(some.to_vec(), context.now()).await {
+            context.touches.put_back(left.to_vec());
+            return Err(error);
+        }
+        left = rest;
     }
-    let written = context.store.touch(uses.clone(), context.now()).await;
-    if written.is_err() {
-        context.touches.put_back(uses);
-    }
-    written
+    Ok(())
 }

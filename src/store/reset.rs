@@ -4,11 +4,8 @@ use chrono::{DateTime, Utc};
 use entity::{
     audit_events, organizations, refresh_tokens, sessions, throttles, users, verification_tokens,
 };
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Statement,
-};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Statement};
 
-use crate::rules::id::SessionId;
 use crate::store::{Store, StoreError, Transaction};
 
 /// How much was deleted.
@@ -28,16 +25,7 @@ impl Transaction {
     /// Deletes every row but those of the sealed keys. The next check of every session asks the
     /// tables, and finds its user gone.
     pub async fn delete_everything(&mut self) -> Result<Emptied, StoreError> {
-        let live = sessions::Entity::find()
-            .select_only()
-            .column(sessions::Column::Id)
-            .filter(sessions::Column::EndedAt.is_null())
-            .into_tuple::<uuid::Uuid>()
-            .all(self.connection())
-            .await?;
-        for id in live {
-            self.forget(SessionId(id));
-        }
+        self.forget_everyone();
         let db = self.connection();
         verification_tokens::Entity::delete_many().exec(db).await?;
         throttles::Entity::delete_many().exec(db).await?;

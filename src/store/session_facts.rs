@@ -88,7 +88,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedSession>, StoreError> {
         let load = self.load_facts(session_id, user_id);
-        let found = self.cache().find_or_load(session_id, now, load);
+        let found = self.cache().find_or_load(session_id, user_id, now, load);
         // Who has waited for another's load in vain must not then wait for one of their own.
         match tokio::time::timeout(PATIENCE, found).await {
             Ok(found) => found,

@@ -47,6 +47,9 @@ pub struct Use {
     pub idle_timeout: TimeDelta,
 }
 
+/// Rows changed by one statement: within what both databases take as parameters.
+const CHUNK: usize = 1000;
+
 /// Which live sessions to end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Which {
@@ -153,7 +156,10 @@ impl Transaction {
         reason: EndReason,
         by: Option<UserId>,
     ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        self.end_where(which.condition(), reason, by).await
+        let (_, ended) = self
+            .end_some_sessions(which, u64::MAX >> 1, reason, by)
+            .await?;
+        Ok(ended)
     }
 
     /// Ends live sessions that are past one of their limits, at most `limit` of them, each with the
@@ -169,7 +175,9 @@ impl Transaction {
             .column(sessions::Column::Id)
             .filter(sessions::Column::EndedAt.is_null())
             .filter(past.clone())
+            .order_by_asc(sessions::Column::Id)
             .limit(limit)
+            .lock_exclusive()
             .into_tuple::<uuid::Uuid>()
             .all(self.connection())
             .await?;
@@ -199,25 +207,42 @@ impl Transaction {
         Condition::all().add(column.lte(self.now))
     }
 
-    /// As [`Self::end_sessions`], for at most `limit` sessions.
+    /// As [`Self::end_sessions`], for at most `limit` sessions. Returns how many were found, some
+    /// of which another act may have ended at the same moment, and those that this one ended.
     pub async fn end_some_sessions(
         &mut self,
         which: Which,
         limit: u64,
         reason: EndReason,
         by: Option<UserId>,
-    ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
+    ) -> Result<(usize, Vec<(SessionId, UserId)>), StoreError> {
+        // In one order for all acts that touch several, so that they wait for each other instead
+        // of for ever.
         let ids = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::EndedAt.is_null())
             .filter(which.condition())
+            .order_by_asc(sessions::Column::Id)
             .limit(limit)
+            .lock_exclusive()
             .into_tuple::<uuid::Uuid>()
             .all(self.connection())
             .await?;
-        let condition = Condition::all().add(sessions::Column::Id.is_in(ids));
-        self.end_where(condition, reason, by).await
+        let mut ended = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            let these = sessions::Column::Id.is_in(chunk.iter().copied());
+            let condition = Condition::all().add(these);
+            ended.extend(self.end_where(condition, reason, by).await?);
+        }
+        // Whoever wrote it, an end that is acknowledged here must be known here: another process
+        // may have ended these sessions while this one still believes them live.
+        match which {
+            Which::One(id) | Which::OneOf(_, id) => self.forget(id),
+            Which::User(user) | Which::UserExcept(user, _) => self.forget_user(user),
+            Which::Everyone | Which::EveryoneExcept(_) => self.forget_everyone(),
+        }
+        Ok((ids.len(), ended))
     }
 
     async fn end_where(
@@ -309,23 +334,6 @@ impl Transaction {
             .await?;
         self.forget(session_id);
         Ok((updated.rows_affected == 1).then_some(proven_at))
-    }
-
-    /// The next check of each of the user's live sessions asks the table, as after a change of the
-    /// user's state, roles or organisations.
-    pub async fn forget_sessions_of(&mut self, user_id: UserId) -> Result<(), StoreError> {
-        let ids = sessions::Entity::find()
-            .select_only()
-            .column(sessions::Column::Id)
-            .filter(sessions::Column::UserId.eq(user_id.0))
-            .filter(sessions::Column::EndedAt.is_null())
-            .into_tuple::<uuid::Uuid>()
-            .all(self.connection())
-            .await?;
-        for id in ids {
-            self.forget(SessionId(id));
-        }
-        Ok(())
     }
 }
 

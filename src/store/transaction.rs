@@ -6,7 +6,7 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
-use crate::rules::id::SessionId;
+use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::Ended;
 use crate::store::{PATIENCE, Store, StoreError};
 
@@ -23,12 +23,28 @@ pub struct Transaction {
 enum Mark {
     Ended(SessionId, Ended),
     Forget(SessionId),
+    ForgetUser(UserId),
+    ForgetEveryone,
+}
+
+impl Transaction {
+    /// After the commit, the next check of each session of this user asks the table, as after a
+    /// change of the user's state, roles or organisations.
+    pub(super) fn forget_user(&mut self, user_id: UserId) {
+        self.marks.push(Mark::ForgetUser(user_id));
+    }
+
+    /// As [`Self::forget_user`], for everybody.
+    pub(super) fn forget_everyone(&mut self) {
+        self.marks.push(Mark::ForgetEveryone);
+    }
 }
 
 impl Mark {
     fn unsure(self) -> Self {
         match self {
-            Self::Ended(id, _) | Self::Forget(id) => Self::Forget(id),
+            Self::Ended(id, _) => Self::Forget(id),
+            sure @ (Self::Forget(_) | Self::ForgetUser(_) | Self::ForgetEveryone) => sure,
         }
     }
 }
@@ -124,6 +140,8 @@ impl Store {
             match mark {
                 Mark::Ended(id, ended) => self.inner.cache.mark_ended(id, ended).await,
                 Mark::Forget(id) => self.inner.cache.forget(id).await,
+                Mark::ForgetUser(id) => self.inner.cache.forget_user(id),
+                Mark::ForgetEveryone => self.inner.cache.forget_everyone(),
             }
         }
     }

@@ -107,7 +107,7 @@ impl Transaction {
             None => {}
         }
         let updated = update.exec(self.connection()).await?;
-        self.forget_sessions_of(user_id).await?;
+        self.forget_user(user_id);
         Ok(updated.rows_affected == 1)
     }
 
@@ -139,7 +139,7 @@ impl Transaction {
     /// Deletes a user and, by their foreign keys, everything that is the user's. False if there
     /// was none.
     pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {
-        self.forget_sessions_of(user_id).await?;
+        self.forget_user(user_id);
         let deleted = users::Entity::delete_by_id(user_id.0)
             .exec(self.connection())
             .await?;
@@ -206,7 +206,8 @@ impl Transaction {
         user_roles::Entity::insert(row)
             .exec_without_returning(self.connection())
             .await?;
-        self.forget_sessions_of(user_id).await
+        self.forget_user(user_id);
+        Ok(())
     }
 
     /// Takes a role away. False if the user did not have it.
@@ -214,7 +215,7 @@ impl Transaction {
         let deleted = user_roles::Entity::delete_by_id((user_id.0, role.as_str().to_owned()))
             .exec(self.connection())
             .await?;
-        self.forget_sessions_of(user_id).await?;
+        self.forget_user(user_id);
         Ok(deleted.rows_affected == 1)
     }
 
@@ -259,7 +260,8 @@ impl Transaction {
         user_organizations::Entity::insert(row)
             .exec_without_returning(self.connection())
             .await?;
-        self.forget_sessions_of(user_id).await
+        self.forget_user(user_id);
+        Ok(())
     }
 }
 

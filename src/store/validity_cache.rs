@@ -12,7 +12,6 @@
 //!
 //! Knows nothing of what facts mean.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +20,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::SipHasher13;
 
 use crate::entropy::{self, EntropyError};
 use crate::rules::id::{SessionId, UserId};
@@ -32,17 +31,24 @@ use crate::store::StoreError;
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Tokens of one session that are remembered. Mostly there is one, and two around a refresh.
-const TOKENS: usize = 3;
+const TOKENS: usize = 2;
+
+/// How finely users are told apart when what is known of one becomes old: an act on a user makes
+/// the sessions of one user in this many be asked about again.
+const SLOTS: usize = 4096;
 
 /// What the table said of a session, when, and how it has been used since.
 #[derive(Debug)]
 pub struct CachedSession {
     /// What the table said.
     pub stored: Stored,
+    user_id: Option<UserId>,
     loaded_at: DateTime<Utc>,
+    /// The version of what is known of its user, from before the table was asked.
+    version: u64,
     last_seen_micros: AtomicI64,
-    /// Outlives a reload of the facts: what is known of a token does not depend on them.
-    tokens: Arc<Mutex<VecDeque<Remembered>>>,
+    /// Here and not behind a pointer: a check finds all it needs in one place of memory.
+    tokens: Mutex<[Option<Remembered>; TOKENS]>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,24 +56,36 @@ struct Remembered {
     hash: u128,
     /// Which set of keys it was verified with.
     generation: u64,
-    token: VerifiedToken,
+    expires_at: DateTime<Utc>,
+    auth_time: DateTime<Utc>,
 }
 
 impl CachedSession {
-    fn new(stored: Stored, loaded_at: DateTime<Utc>, before: Option<&Self>) -> Self {
+    fn new(
+        stored: Stored,
+        user_id: Option<UserId>,
+        loaded_at: DateTime<Utc>,
+        version: u64,
+        before: Option<&Self>,
+    ) -> Self {
         let last_seen_micros = match &stored {
             Stored::Open(facts) => facts.last_seen_at.timestamp_micros(),
             Stored::UserGone | Stored::SessionGone | Stored::Ended(_) => 0,
         };
+        // What is known of a token does not depend on the facts.
+        let same_user = before.filter(|before| before.user_id == user_id);
+        let tokens = same_user.map_or([None; TOKENS], |before| *before.tokens());
         Self {
             stored,
+            user_id,
             loaded_at,
+            version,
             last_seen_micros: AtomicI64::new(last_seen_micros),
-            tokens: before.map_or_else(Arc::default, |before| Arc::clone(&before.tokens)),
+            tokens: Mutex::new(tokens),
         }
     }
 
-    fn tokens(&self) -> MutexGuard<'_, VecDeque<Remembered>> {
+    fn tokens(&self) -> MutexGuard<'_, [Option<Remembered>; TOKENS]> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,6 +134,8 @@ pub struct ValidityCache {
     facts_ttl: TimeDelta,
     token_key: [u8; 16],
     generation: AtomicU64,
+    /// Versions of what is known of users, by a part of their id.
+    versions: Box<[AtomicU64]>,
     loads: AtomicU64,
 }
 
@@ -136,6 +156,7 @@ impl ValidityCache {
             facts_ttl,
             token_key: entropy::random_bytes()?,
             generation: AtomicU64::new(0),
+            versions: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             loads: AtomicU64::new(0),
         })
     }
@@ -154,10 +175,17 @@ impl ValidityCache {
         let found = cached
             .tokens()
             .iter()
-            .find(|known| known.hash == hash && known.generation == generation)?
-            .token;
+            .flatten()
+            .find(|known| known.hash == hash && known.generation == generation)
+            .copied()?;
+        let verified = VerifiedToken {
+            session_id: seems_for,
+            user_id: cached.user_id?,
+            expires_at: found.expires_at,
+            auth_time: found.auth_time,
+        };
         let fresh = self.is_fresh(&cached, now);
-        Some((found, fresh.then_some(cached)))
+        Some((verified, fresh.then_some(cached)))
     }
 
     /// Remembers a token whose signature was found good, beside its session's facts, with the
@@ -169,17 +197,26 @@ impl ValidityCache {
         verified: VerifiedToken,
         generation: u64,
     ) {
+        if cached.user_id != Some(verified.user_id) {
+            return;
+        }
         let hash = self.token_hash(token);
         let mut tokens = cached.tokens();
-        tokens.retain(|known| known.hash != hash);
-        if tokens.len() >= TOKENS {
-            tokens.pop_front();
+        let same = tokens.iter().flatten().any(|known| known.hash == hash);
+        if !same {
+            tokens.rotate_right(1);
         }
-        tokens.push_back(Remembered {
-            hash,
-            generation,
-            token: verified,
-        });
+        let place = tokens
+            .iter_mut()
+            .find(|known| !same || known.is_some_and(|known| known.hash == hash));
+        if let Some(place) = place {
+            *place = Some(Remembered {
+                hash,
+                generation,
+                expires_at: verified.expires_at,
+                auth_time: verified.auth_time,
+            });
+        }
     }
 
     /// Which set of keys tokens are verified with now.
@@ -197,6 +234,7 @@ impl ValidityCache {
     pub async fn find_or_load<F>(
         &self,
         session_id: SessionId,
+        user_id: UserId,
         now: DateTime<Utc>,
         load: F,
     ) -> Result<Arc<CachedSession>, StoreError>
@@ -220,8 +258,11 @@ impl ValidityCache {
                     return Ok(Op::Nop);
                 }
                 self.loads.fetch_add(1, Ordering::Relaxed);
+                // Before the question: an act that commits after it finds these facts old.
+                let version = self.version_of(user_id).load(Ordering::Acquire);
                 let stored = load.await?;
-                let loaded = CachedSession::new(stored, now, before.as_deref());
+                let user_id = Some(user_id);
+                let loaded = CachedSession::new(stored, user_id, now, version, before.as_deref());
                 Ok::<_, StoreError>(Op::Put(Arc::new(loaded)))
             })
             .await?;
@@ -245,11 +286,9 @@ impl ValidityCache {
                 }
                 let mark = Stored::Ended(ended);
                 let before = entry.map(|entry| entry.into_value());
-                Op::Put(Arc::new(CachedSession::new(
-                    mark,
-                    ended.at,
-                    before.as_deref(),
-                )))
+                let user_id = before.as_ref().and_then(|before| before.user_id);
+                let marked = CachedSession::new(mark, user_id, ended.at, 0, before.as_deref());
+                Op::Put(Arc::new(marked))
             })
             .await;
     }
@@ -263,6 +302,19 @@ impl ValidityCache {
                 Some(_) | None => Op::Nop,
             })
             .await;
+    }
+
+    /// The next check of each session of this user asks the table, and so does every load of one
+    /// that is under way: what it brings is old when it arrives.
+    pub fn forget_user(&self, user_id: UserId) {
+        self.version_of(user_id).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// As [`Self::forget_user`], for everybody.
+    pub fn forget_everyone(&self) {
+        for version in &self.versions {
+            version.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// How many sessions are held, roughly.
@@ -281,13 +333,22 @@ impl ValidityCache {
     }
 
     fn is_fresh(&self, cached: &CachedSession, now: DateTime<Utc>) -> bool {
-        cached.is_ended() || now < cached.loaded_at + self.facts_ttl
+        let current = |user_id| self.version_of(user_id).load(Ordering::Acquire);
+        cached.is_ended()
+            || (now < cached.loaded_at + self.facts_ttl
+                && cached.user_id.map(current) == Some(cached.version))
     }
 
-    /// SipHash-2-4 with 128 bits under a key nobody outside this process knows: who cannot know
+    fn version_of(&self, user_id: UserId) -> &AtomicU64 {
+        let [.., high, low] = *user_id.0.as_bytes();
+        let slot = usize::from(u16::from_be_bytes([high, low])) % SLOTS;
+        &self.versions[slot]
+    }
+
+    /// SipHash-1-3 with 128 bits under a key nobody outside this process knows: who cannot know
     /// the key cannot make two tokens that meet, nor one that meets a verified token.
     fn token_hash(&self, token: &str) -> u128 {
-        SipHasher24::new_with_key(&self.token_key)
+        SipHasher13::new_with_key(&self.token_key)
             .hash(token.as_bytes())
             .as_u128()
     }

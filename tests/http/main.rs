@@ -18,6 +18,7 @@ mod crash;
 mod csrf;
 mod csrf_ways_round;
 mod doors;
+mod elsewhere;
 mod exposure;
 mod faults;
 mod guessing;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::http::api::documents::{TokensDocument, WhoDocument};
 use crate::http::body;
-use crate::http::guards::{Anyone, Json, Perhaps, SignedInUser, same_origin_if_cookie};
+use crate::http::guards::{Anyone, Json, Perhaps, SignedInUser, has_bearer, same_origin_if_cookie};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::audit::{Actor, Origin};
@@ -100,11 +100,7 @@ pub async fn refresh(
         .ok_or_else(Problem::no_credential)?;
     let token = Secret::new(token.to_owned());
     let signed_in = service::refresh::refresh(&state.context, &token, &visitor).await?;
-    state
-        .cookies
-        .set_session(&request, &signed_in, state.context.now());
-    // Whoever lives by cookies is not shown their values (ASVS 3.3.4).
-    Ok(HttpResponse::Ok().json(WhoDocument::new(&signed_in.facts)))
+    Ok(renewed_cookies(state, &request, &signed_in))
 }
 
 /// `POST /api/auth/step-up`
@@ -117,7 +113,10 @@ pub async fn step_up(
     let Password(password) = call.document.password;
     let signed_in =
         service::step_up::step_up(&state.context, &call.by.0, &password, &visitor).await?;
-    Ok(tokens(state, &signed_in))
+    if has_bearer(&request) {
+        return Ok(tokens(state, &signed_in));
+    }
+    Ok(renewed_cookies(state, &request, &signed_in))
 }
 
 /// `GET /api/auth/session`
@@ -194,6 +193,14 @@ fn tokens(state: &State, signed_in: &SignedIn) -> HttpResponse {
     HttpResponse::Ok().json(TokensDocument::new(signed_in, state.context.now()))
 }
 
+/// Whoever lives by cookies gets them anew, and is not shown their values (ASVS 3.3.4).
+fn renewed_cookies(state: &State, request: &HttpRequest, signed_in: &SignedIn) -> HttpResponse {
+    state
+        .cookies
+        .set_session(request, signed_in, state.context.now());
+    HttpResponse::Ok().json(WhoDocument::new(&signed_in.facts))
+}
+
 /// 200 with the headers that a reverse proxy hands on.
 fn identified(facts: &Facts) -> HttpResponse {
     const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
@@ -238,14 +245,12 @@ fn identified(facts: &Facts) -> HttpResponse {
             put(USER_ROLES, names.join(",").as_bytes());
         }
     }
-    if let Some(organization) = facts.organization_id {
-        let text = organization
-            .0
-            .hyphenated()
-            .encode_lower(&mut buffer)
-            .as_bytes();
-        put(TENANT_ID, text);
-        put(ORGANIZATION_ID, text);
-    }
+    // Empty rather than absent: a proxy that copies what is there must find nothing to let pass.
+    let organization = facts.organization_id.map(|id| id.0.hyphenated());
+    let text = organization
+        .as_ref()
+        .map_or("", |id| id.encode_lower(&mut buffer));
+    put(TENANT_ID, text.as_bytes());
+    put(ORGANIZATION_ID, text.as_bytes());
     answer
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::http::api::auth::Password;
 use crate::http::body;
-use crate::http::guards::{Anyone, Form};
+use crate::http::guards::{Form, Perhaps};
 use crate::http::pages::set_up::{min_chars, must_match};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::{Code, Problem};
@@ -31,7 +31,7 @@ pub struct InvitationForm {
 }
 
 /// `GET /invitation`
-pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn show(_by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let query: InvitationQuery = body::query(&request)?;
     match invitation::find_invited(&State::of(&request).context, &query.token).await {
         Ok(user) => {
@@ -45,7 +45,7 @@ pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Pro
 
 /// `POST /invitation`
 pub async fn submit(
-    form: Form<Anyone, InvitationForm>,
+    form: Form<Perhaps, InvitationForm>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::http::api::auth::Password;
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{Anyone, Form};
+use crate::http::guards::{Form, Perhaps};
 use crate::http::pages::shell::{again, bare_shell, page};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
@@ -33,7 +33,7 @@ pub struct SetUpForm {
 }
 
 /// `GET /set-up`
-pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn show(_by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let query: SetUpQuery = body::query(&request)?;
     let context = &State::of(&request).context;
     if !set_up::is_needed(context).await? {
@@ -54,7 +54,7 @@ pub async fn show(_by: Anyone, request: HttpRequest) -> Result<HttpResponse, Pro
 
 /// `POST /set-up`
 pub async fn submit(
-    form: Form<Anyone, SetUpForm>,
+    form: Form<Perhaps, SetUpForm>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);

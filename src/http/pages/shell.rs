@@ -77,10 +77,15 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
     }
 }
 
-/// The frame for somebody who is not signed in; their browser gets a text to bind forms to.
+/// The frame of a page that nobody needs to be signed in for. Its forms are bound to the session if
+/// there is one, else to a text that the browser gets.
 pub fn bare_shell(request: &HttpRequest, title: &str) -> Result<Shell, Problem> {
     let state = State::of(request);
-    let csrf_token = match expected_form_token(request, None) {
+    let session_id = request
+        .extensions()
+        .get::<Principal>()
+        .map(|principal| principal.facts.session_id);
+    let csrf_token = match expected_form_token(request, session_id) {
         Some(token) => token,
         None => {
             let random = entropy::random_token().map_err(crate::service::error::Error::from)?;
