@@ -20,10 +20,13 @@ pub(crate) fn cache() -> ValidityCache {
     ValidityCache::new(10_000, TTL, TimeDelta::seconds(300)).unwrap()
 }
 
+/// Whose sessions these are.
+pub(crate) const NOBODY: UserId = UserId(uuid::Uuid::nil());
+
 pub(crate) fn open(session_id: SessionId) -> Stored {
     Stored::Open(Arc::new(Facts {
         session_id,
-        user_id: UserId(uuid::Uuid::nil()),
+        user_id: NOBODY,
         email: "ada@test.example".into(),
         name: "Ada".into(),
         user_enabled: true,
@@ -67,7 +70,8 @@ async fn a_thousand_that_ask_at_once_for_a_cold_session_cost_one_read() {
         }
         Ok(open(session))
     };
-    let answers = join_all((0..1_000).map(|_| cache.find_or_load(session, T0, load()))).await;
+    let answers =
+        join_all((0..1_000).map(|_| cache.find_or_load(session, NOBODY, T0, load()))).await;
     assert!(answers.into_iter().all(|answer| is_open(&answer.unwrap())));
     assert_eq!((asked.get(), cache.loads()), (1, 1));
 }
@@ -78,7 +82,7 @@ async fn facts_are_believed_until_their_time_by_the_clock_of_the_process_is_over
     let load = async || Ok(open(session));
     for (second, loads) in [(0, 1), (1, 1), (59, 1), (60, 2), (119, 2), (120, 3)] {
         cache
-            .find_or_load(session, at(second), load())
+            .find_or_load(session, NOBODY, at(second), load())
             .await
             .unwrap();
         assert_eq!(cache.loads(), loads, "at second {second}");
@@ -89,18 +93,31 @@ async fn facts_are_believed_until_their_time_by_the_clock_of_the_process_is_over
 async fn where_the_table_does_not_answer_nothing_is_believed_past_its_time_and_nothing_is_kept() {
     let (cache, session) = (cache(), SessionId(id()));
     let outage = async || Err(StoreError::Unavailable(None));
-    assert!(cache.find_or_load(session, at(0), outage()).await.is_err());
+    assert!(
+        cache
+            .find_or_load(session, NOBODY, at(0), outage())
+            .await
+            .is_err()
+    );
     let cached = cache
-        .find_or_load(session, at(0), async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, at(0), async { Ok(open(session)) })
         .await;
     assert!(is_open(&cached.unwrap()), "the outage was remembered");
     assert!(is_open(
-        &cache.find_or_load(session, at(59), outage()).await.unwrap()
+        &cache
+            .find_or_load(session, NOBODY, at(59), outage())
+            .await
+            .unwrap()
     ));
-    assert!(cache.find_or_load(session, at(60), outage()).await.is_err());
     assert!(
         cache
-            .find_or_load(session, at(61), async { Ok(open(session)) })
+            .find_or_load(session, NOBODY, at(60), outage())
+            .await
+            .is_err()
+    );
+    assert!(
+        cache
+            .find_or_load(session, NOBODY, at(61), async { Ok(open(session)) })
             .await
             .is_ok()
     );
@@ -110,7 +127,7 @@ async fn where_the_table_does_not_answer_nothing_is_believed_past_its_time_and_n
 async fn an_ended_mark_is_replaced_by_no_load_and_no_forgetting_and_no_other_mark() {
     let (cache, session) = (cache(), SessionId(id()));
     cache
-        .find_or_load(session, T0, async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
         .await
         .unwrap();
     cache.mark_ended(session, ended()).await;
@@ -126,7 +143,10 @@ async fn an_ended_mark_is_replaced_by_no_load_and_no_forgetting_and_no_other_mar
     cache.forget(session).await;
     for second in [0, 59, 60, 299, 100_000] {
         let load = async { panic!("the table was asked about a session that has ended") };
-        let cached = cache.find_or_load(session, at(second), load).await.unwrap();
+        let cached = cache
+            .find_or_load(session, NOBODY, at(second), load)
+            .await
+            .unwrap();
         assert_eq!(cached.stored, Stored::Ended(ended()));
     }
 }
@@ -136,7 +156,7 @@ async fn a_mark_counts_for_a_session_that_was_never_loaded() {
     let (cache, session) = (cache(), SessionId(id()));
     cache.mark_ended(session, ended()).await;
     let cached = cache
-        .find_or_load(session, T0, async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
         .await
         .unwrap();
     assert_eq!(cached.stored, Stored::Ended(ended()));
@@ -147,19 +167,19 @@ async fn what_was_forgotten_is_asked_for_again_and_the_rest_is_not() {
     let (cache, session, other) = (cache(), SessionId(id()), SessionId(id()));
     for session in [session, other] {
         cache
-            .find_or_load(session, T0, async { Ok(open(session)) })
+            .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
             .await
             .unwrap();
     }
     cache.forget(session).await;
     cache.forget(SessionId(id())).await;
     let gone = cache
-        .find_or_load(session, T0, async { Ok(Stored::UserGone) })
+        .find_or_load(session, NOBODY, T0, async { Ok(Stored::UserGone) })
         .await
         .unwrap();
     assert_eq!(gone.stored, Stored::UserGone);
     let kept = cache
-        .find_or_load(other, T0, async { Ok(Stored::UserGone) })
+        .find_or_load(other, NOBODY, T0, async { Ok(Stored::UserGone) })
         .await
         .unwrap();
     assert!(is_open(&kept));
@@ -169,7 +189,7 @@ async fn what_was_forgotten_is_asked_for_again_and_the_rest_is_not() {
 async fn uses_are_worth_writing_down_once_a_step() {
     let (cache, session) = (cache(), SessionId(id()));
     let cached = cache
-        .find_or_load(session, T0, async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
         .await
         .unwrap();
     let step = TimeDelta::seconds(10);
@@ -195,7 +215,7 @@ async fn uses_are_worth_writing_down_once_a_step() {
 fn verified(session_id: SessionId) -> VerifiedToken {
     VerifiedToken {
         session_id,
-        user_id: UserId(id()),
+        user_id: NOBODY,
         expires_at: at(300),
         auth_time: T0,
     }
@@ -207,10 +227,13 @@ async fn a_token_is_remembered_by_all_its_characters_beside_its_session_only() {
     let (cache, session, other) = (cache(), SessionId(id()), SessionId(id()));
     let load = |session| async move { Ok(open(session)) };
     let cached = cache
-        .find_or_load(session, T0, load(session))
+        .find_or_load(session, NOBODY, T0, load(session))
         .await
         .unwrap();
-    cache.find_or_load(other, T0, load(other)).await.unwrap();
+    cache
+        .find_or_load(other, NOBODY, T0, load(other))
+        .await
+        .unwrap();
     let known = verified(session);
     cache.remember_token(&cached, TOKEN, known, cache.generation());
     let find = async |session, token: &str, second| {
@@ -233,7 +256,7 @@ async fn a_token_is_remembered_by_all_its_characters_beside_its_session_only() {
     // Facts that are old are not handed out; what is known of the token outlives them.
     assert_eq!(find(session, TOKEN, 60).await, Some((known, false)));
     cache
-        .find_or_load(session, at(60), load(session))
+        .find_or_load(session, NOBODY, at(60), load(session))
         .await
         .unwrap();
     assert_eq!(find(session, TOKEN, 60).await, Some((known, true)));
@@ -246,7 +269,7 @@ async fn a_token_is_remembered_by_all_its_characters_beside_its_session_only() {
 async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
     let (cache, session) = (cache(), SessionId(id()));
     let cached = cache
-        .find_or_load(session, T0, async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
         .await
         .unwrap();
     let before = cache.generation();
@@ -271,4 +294,24 @@ async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
     }
     assert!(cache.find_verified(session, "9", T0).await.is_some());
     assert!(cache.find_verified(session, "0", T0).await.is_none());
+}
+
+#[tokio::test]
+async fn facts_that_were_asked_for_before_an_act_on_their_user_are_old_when_they_arrive() {
+    let cache = cache();
+    let session = SessionId(id());
+    // The act commits while the table's answer is on its way.
+    let load = async {
+        cache.forget_user(NOBODY);
+        Ok(open(session))
+    };
+    cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+    let load = async { Ok(Stored::UserGone) };
+    let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+    assert_eq!(cached.stored, Stored::UserGone);
+    // The same for everybody, and for facts that lie there already.
+    cache.forget_everyone();
+    let load = async { Ok(open(session)) };
+    let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+    assert_eq!(cached.stored, open(session));
 }

@@ -15,7 +15,7 @@ use portcullis::store::validity_cache::ValidityCache;
 use tokio::sync::Barrier;
 
 use crate::bench::id;
-use crate::cache::{cache, ended, open};
+use crate::cache::{NOBODY, cache, ended, open};
 
 const ROUNDS: usize = 20_000;
 const RACES_AT_ONCE: usize = 4;
@@ -60,7 +60,7 @@ trait Door: Send + Sync + 'static {
 impl Door for ValidityCache {
     async fn is_alive(&self, session: SessionId, row: &Row, under_way: u32) -> bool {
         let load = async { Ok(row.read(session, under_way).await) };
-        let cached = self.find_or_load(session, T0, load).await.unwrap();
+        let cached = self.find_or_load(session, NOBODY, T0, load).await.unwrap();
         matches!(cached.stored, Stored::Open(_))
     }
 
@@ -160,7 +160,10 @@ async fn a_load_that_read_the_row_before_the_end_does_not_undo_the_end() {
             coming.await.unwrap();
             Ok(open(session))
         };
-        its_cache.find_or_load(session, T0, load).await.unwrap()
+        its_cache
+            .find_or_load(session, NOBODY, T0, load)
+            .await
+            .unwrap()
     });
     reading.await.unwrap();
     let mut end = Box::pin(cache.mark_ended(session, ended()));
@@ -173,7 +176,7 @@ async fn a_load_that_read_the_row_before_the_end_does_not_undo_the_end() {
     load.await.unwrap();
     end.await;
     let after = cache
-        .find_or_load(session, T0, async { Ok(open(session)) })
+        .find_or_load(session, NOBODY, T0, async { Ok(open(session)) })
         .await
         .unwrap();
     assert_eq!(after.stored, Stored::Ended(ended()));

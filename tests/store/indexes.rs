@@ -140,7 +140,9 @@ async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
             for reason in reasons {
                 tx.end_sessions_past(reason, 500).await?;
             }
-            tx.forget_sessions_of(user).await?;
+            let which = portcullis::store::sessions::Which::User(user);
+            let reason = portcullis::rules::end_reason::EndReason::EndedByAdmin;
+            tx.end_sessions(which, reason, None).await?;
             tx.delete_refresh_tokens_of(session).await
         })
     });

@@ -114,9 +114,9 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             return Some((tokens, false));
         }
         EndReason::Idle => {
-            server.advance(3_599);
+            server.advance(3_500);
             assert!(house.is_live(&house.console).await);
-            server.advance(1);
+            server.advance(100);
             // The lives of these tokens are as long as the idle timeout.
             let console = Tokens::from(server.refresh(&house.console.refresh).await.json());
             let answer = server.call(
