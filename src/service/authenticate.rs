@@ -11,6 +11,7 @@ use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::Refusal;
+use crate::service::key_ring::KeyRingError;
 use crate::service::tokens::verify_access_token;
 use crate::service::touches::{Touches, write_touches};
 use crate::store::StoreError;
@@ -198,6 +199,8 @@ async fn verify(
         match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
             Ok(true) => verified = verify_access_token(context, token, now),
             Ok(false) => {}
+            // It may be one that another process made since: not knowing is not refusing.
+            Err(KeyRingError::Store(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "cannot read the keys"),
         }
     }
