@@ -71,7 +71,7 @@ pub async fn refresh(
     match outcome {
         Outcome::Rotated => {}
         Outcome::NotLive => {
-            context.store.cache().forget(session_id).await;
+            context.store.cache().forget(session_id);
             live_facts(context, session_id).await?;
             return Err(Refusal::SessionEnded {
                 session_id,

@@ -103,7 +103,7 @@ impl Store {
         user_id: UserId,
         now: DateTime<Utc>,
     ) -> Result<Arc<CachedSession>, StoreError> {
-        self.cache().forget(session_id).await;
+        self.cache().forget(session_id);
         self.session_facts(session_id, user_id, now).await
     }
 

@@ -139,7 +139,7 @@ impl Store {
         for mark in marks {
             match mark {
                 Mark::Ended(id, ended) => self.inner.cache.mark_ended(id, ended).await,
-                Mark::Forget(id) => self.inner.cache.forget(id).await,
+                Mark::Forget(id) => self.inner.cache.forget(id),
                 Mark::ForgetUser(id) => self.inner.cache.forget_user(id),
                 Mark::ForgetEveryone => self.inner.cache.forget_everyone(),
             }

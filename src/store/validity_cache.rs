@@ -1,16 +1,23 @@
 //! The one door to moka: session facts in front of the table, each with the tokens of its session
 //! that were verified lately.
 //!
-//! Loading and marking both go through `entry(key)` with `and_compute_with` or
-//! `and_try_compute_with`, which hold the key's lock. So a load that began before a session was
-//! ended cannot put the old facts over the mark, and however many requests want a session that is
-//! not here, one of them asks the table. `insert`, `get_with` and `invalidate` hold no such lock
-//! against one another and are banned in the whole house.
+//! Two things keep a load that began before a change from putting old facts back. Facts carry the
+//! version that their session, their user and everybody had before the table was asked; a change
+//! raises a version, and facts of another version than today's are not believed, wherever they
+//! come from. And loading and marking both go through `entry(key)` with `and_compute_with` or
+//! `and_try_compute_with`, which hold the key's lock, so that a mark is never overwritten and
+//! however many requests want a session that is not here, one of them asks the table. `insert`,
+//! `get_with` and `invalidate` hold no such lock against one another and are banned in the whole
+//! house.
 //!
-//! A check of a session that is here is one look into moka: a token names its session in a place
-//! that needs no parsing, and whether this very token was verified before stands beside the facts.
+//! A check of a session that is here is one look: a token names its session in a place that needs
+//! no parsing, and whether this very token was verified before stands beside the facts. Most looks
+//! end at the hot sessions, a table in front of moka.
 //!
 //! Knows nothing of what facts mean.
+
+mod hot_sessions;
+mod versions;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -26,16 +33,14 @@ use crate::entropy::{self, EntropyError};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::{Ended, Stored};
 use crate::store::StoreError;
+use crate::store::validity_cache::hot_sessions::HotSessions;
+use crate::store::validity_cache::versions::{Version, Versions};
 
 /// Kept longer than anything that is judged by the clock of the process, which moka does not know.
 const SLACK: Duration = Duration::from_secs(60);
 
 /// Tokens of one session that are remembered. Mostly there is one, and two around a refresh.
 const TOKENS: usize = 2;
-
-/// How finely users are told apart when what is known of one becomes old: an act on a user makes
-/// the sessions of one user in this many be asked about again.
-const SLOTS: usize = 4096;
 
 /// What the table said of a session, when, and how it has been used since.
 #[derive(Debug)]
@@ -44,8 +49,8 @@ pub struct CachedSession {
     pub stored: Stored,
     user_id: Option<UserId>,
     loaded_at: DateTime<Utc>,
-    /// The version of what is known of its user, from before the table was asked.
-    version: u64,
+    /// From before the table was asked.
+    version: Version,
     last_seen_micros: AtomicI64,
     /// Here and not behind a pointer: a check finds all it needs in one place of memory.
     tokens: Mutex<[Option<Remembered>; TOKENS]>,
@@ -65,7 +70,7 @@ impl CachedSession {
         stored: Stored,
         user_id: Option<UserId>,
         loaded_at: DateTime<Utc>,
-        version: u64,
+        version: Version,
         before: Option<&Self>,
     ) -> Self {
         let last_seen_micros = match &stored {
@@ -131,11 +136,11 @@ pub struct VerifiedToken {
 #[derive(Debug)]
 pub struct ValidityCache {
     sessions: Cache<SessionId, Arc<CachedSession>>,
+    hot: HotSessions,
     facts_ttl: TimeDelta,
     token_key: [u8; 16],
     generation: AtomicU64,
-    /// Versions of what is known of users, by a part of their id.
-    versions: Box<[AtomicU64]>,
+    versions: Versions,
     loads: AtomicU64,
 }
 
@@ -153,10 +158,11 @@ impl ValidityCache {
                 .max_capacity(capacity)
                 .time_to_live(longest + SLACK)
                 .build(),
+            hot: HotSessions::new(capacity),
             facts_ttl,
             token_key: entropy::random_bytes()?,
             generation: AtomicU64::new(0),
-            versions: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            versions: Versions::new(),
             loads: AtomicU64::new(0),
         })
     }
@@ -169,7 +175,7 @@ impl ValidityCache {
         token: &str,
         now: DateTime<Utc>,
     ) -> Option<(VerifiedToken, Option<Arc<CachedSession>>)> {
-        let cached = self.sessions.get(&seems_for).await?;
+        let cached = self.find(seems_for).await?;
         let hash = self.token_hash(token);
         let generation = self.generation.load(Ordering::Acquire);
         let found = cached
@@ -184,7 +190,7 @@ impl ValidityCache {
             expires_at: found.expires_at,
             auth_time: found.auth_time,
         };
-        let fresh = self.is_fresh(&cached, now);
+        let fresh = self.is_fresh(seems_for, &cached, now);
         Some((verified, fresh.then_some(cached)))
     }
 
@@ -241,8 +247,8 @@ impl ValidityCache {
     where
         F: Future<Output = Result<Stored, StoreError>>,
     {
-        if let Some(cached) = self.sessions.get(&session_id).await
-            && self.is_fresh(&cached, now)
+        if let Some(cached) = self.find(session_id).await
+            && self.is_fresh(session_id, &cached, now)
         {
             return Ok(cached);
         }
@@ -251,19 +257,21 @@ impl ValidityCache {
             .entry(session_id)
             .and_try_compute_with(async |entry| {
                 let before = entry.map(|entry| entry.into_value());
-                if before
-                    .as_ref()
-                    .is_some_and(|before| self.is_fresh(before, now))
+                if let Some(before) = &before
+                    && self.is_fresh(session_id, before, now)
                 {
+                    self.hot.put(session_id, Arc::clone(before));
                     return Ok(Op::Nop);
                 }
                 self.loads.fetch_add(1, Ordering::Relaxed);
-                // Before the question: an act that commits after it finds these facts old.
-                let version = self.version_of(user_id).load(Ordering::Acquire);
+                // Before the question: a change that commits after it finds these facts old.
+                let version = self.versions.of(session_id, user_id);
                 let stored = load.await?;
                 let user_id = Some(user_id);
                 let loaded = CachedSession::new(stored, user_id, now, version, before.as_deref());
-                Ok::<_, StoreError>(Op::Put(Arc::new(loaded)))
+                let loaded = Arc::new(loaded);
+                self.hot.put(session_id, Arc::clone(&loaded));
+                Ok::<_, StoreError>(Op::Put(loaded))
             })
             .await?;
         match outcome {
@@ -278,6 +286,8 @@ impl ValidityCache {
 
     /// From now on this session is refused, whatever load is under way.
     pub async fn mark_ended(&self, session_id: SessionId, ended: Ended) {
+        // At once; the mark may have to wait for a load.
+        self.forget(session_id);
         self.sessions
             .entry(session_id)
             .and_compute_with(async |entry| {
@@ -287,34 +297,30 @@ impl ValidityCache {
                 let mark = Stored::Ended(ended);
                 let before = entry.map(|entry| entry.into_value());
                 let user_id = before.as_ref().and_then(|before| before.user_id);
-                let marked = CachedSession::new(mark, user_id, ended.at, 0, before.as_deref());
-                Op::Put(Arc::new(marked))
+                let version = Version::default();
+                let marked =
+                    CachedSession::new(mark, user_id, ended.at, version, before.as_deref());
+                let marked = Arc::new(marked);
+                self.hot.put(session_id, Arc::clone(&marked));
+                Op::Put(marked)
             })
             .await;
     }
 
-    /// The next check of this session asks the table, unless the session has ended.
-    pub async fn forget(&self, session_id: SessionId) {
-        self.sessions
-            .entry(session_id)
-            .and_compute_with(async |entry| match entry {
-                Some(entry) if !entry.value().is_ended() => Op::Remove,
-                Some(_) | None => Op::Nop,
-            })
-            .await;
+    /// The next check of this session asks the table, unless it is marked as ended; and so does
+    /// every load of it that is under way: what it brings is old when it arrives.
+    pub fn forget(&self, session_id: SessionId) {
+        self.versions.raise(session_id.0);
     }
 
-    /// The next check of each session of this user asks the table, and so does every load of one
-    /// that is under way: what it brings is old when it arrives.
+    /// As [`Self::forget`], for each session of this user.
     pub fn forget_user(&self, user_id: UserId) {
-        self.version_of(user_id).fetch_add(1, Ordering::AcqRel);
+        self.versions.raise(user_id.0);
     }
 
-    /// As [`Self::forget_user`], for everybody.
+    /// As [`Self::forget`], for everybody's sessions.
     pub fn forget_everyone(&self) {
-        for version in &self.versions {
-            version.fetch_add(1, Ordering::AcqRel);
-        }
+        self.versions.raise_all();
     }
 
     /// How many sessions are held, roughly.
@@ -332,17 +338,20 @@ impl ValidityCache {
         self.loads.load(Ordering::Relaxed)
     }
 
-    fn is_fresh(&self, cached: &CachedSession, now: DateTime<Utc>) -> bool {
-        let current = |user_id| self.version_of(user_id).load(Ordering::Acquire);
+    async fn find(&self, session_id: SessionId) -> Option<Arc<CachedSession>> {
+        if let Some(cached) = self.hot.get(session_id) {
+            return Some(cached);
+        }
+        let cached = self.sessions.get(&session_id).await?;
+        self.hot.put(session_id, Arc::clone(&cached));
+        Some(cached)
+    }
+
+    fn is_fresh(&self, session_id: SessionId, cached: &CachedSession, now: DateTime<Utc>) -> bool {
+        let current = |user_id| self.versions.of(session_id, user_id);
         cached.is_ended()
             || (now < cached.loaded_at + self.facts_ttl
                 && cached.user_id.map(current) == Some(cached.version))
-    }
-
-    fn version_of(&self, user_id: UserId) -> &AtomicU64 {
-        let [.., high, low] = *user_id.0.as_bytes();
-        let slot = usize::from(u16::from_be_bytes([high, low])) % SLOTS;
-        &self.versions[slot]
     }
 
     /// SipHash-1-3 with 128 bits under a key nobody outside this process knows: who cannot know

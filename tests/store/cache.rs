@@ -140,7 +140,7 @@ async fn an_ended_mark_is_replaced_by_no_load_and_no_forgetting_and_no_other_mar
             },
         )
         .await;
-    cache.forget(session).await;
+    cache.forget(session);
     for second in [0, 59, 60, 299, 100_000] {
         let load = async { panic!("the table was asked about a session that has ended") };
         let cached = cache
@@ -171,8 +171,8 @@ async fn what_was_forgotten_is_asked_for_again_and_the_rest_is_not() {
             .await
             .unwrap();
     }
-    cache.forget(session).await;
-    cache.forget(SessionId(id())).await;
+    cache.forget(session);
+    cache.forget(SessionId(id()));
     let gone = cache
         .find_or_load(session, NOBODY, T0, async { Ok(Stored::UserGone) })
         .await
@@ -297,21 +297,60 @@ async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
 }
 
 #[tokio::test]
-async fn facts_that_were_asked_for_before_an_act_on_their_user_are_old_when_they_arrive() {
-    let cache = cache();
-    let session = SessionId(id());
-    // The act commits while the table's answer is on its way.
-    let load = async {
-        cache.forget_user(NOBODY);
-        Ok(open(session))
-    };
-    cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-    let load = async { Ok(Stored::UserGone) };
-    let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-    assert_eq!(cached.stored, Stored::UserGone);
-    // The same for everybody, and for facts that lie there already.
-    cache.forget_everyone();
-    let load = async { Ok(open(session)) };
-    let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-    assert_eq!(cached.stored, open(session));
+async fn facts_that_were_asked_for_before_a_change_are_old_when_they_arrive() {
+    let (cache, session) = (cache(), SessionId(id()));
+    let changes: [(&str, &dyn Fn()); 3] = [
+        ("of the session", &|| cache.forget(session)),
+        ("of its user", &|| cache.forget_user(NOBODY)),
+        ("of everybody", &|| cache.forget_everyone()),
+    ];
+    for (whose, change) in changes {
+        // The change commits while the table's answer is on its way.
+        let load = async {
+            change();
+            Ok(open(session))
+        };
+        cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+        let load = async { Ok(Stored::UserGone) };
+        let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+        assert_eq!(cached.stored, Stored::UserGone, "{whose}");
+        // And facts that lie here already are.
+        change();
+        let load = async { Ok(open(session)) };
+        let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
+        assert_eq!(cached.stored, open(session), "{whose}");
+        change();
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_crowd_each_other_out_are_still_each_answered_for_as_they_are() {
+    // All of them lead to the same place among the hot ones.
+    let cache = ValidityCache::new(1, TTL, TimeDelta::seconds(300)).unwrap();
+    let sessions: Vec<SessionId> = (0..40)
+        .map(|number| SessionId(uuid::Uuid::from_u64_pair(number, number << 56)))
+        .collect();
+    for (number, session) in sessions.iter().enumerate() {
+        let load = async { Ok(open(*session)) };
+        cache
+            .find_or_load(*session, NOBODY, T0, load)
+            .await
+            .unwrap();
+        if number % 2 == 0 {
+            cache.mark_ended(*session, ended()).await;
+        }
+    }
+    for (number, session) in sessions.iter().enumerate() {
+        let row = if number % 2 == 0 {
+            Stored::Ended(ended())
+        } else {
+            open(*session)
+        };
+        let load = async { Ok(row.clone()) };
+        let cached = cache
+            .find_or_load(*session, NOBODY, T0, load)
+            .await
+            .unwrap();
+        assert_eq!(cached.stored, row, "{number}");
+    }
 }

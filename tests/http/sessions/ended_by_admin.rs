@@ -104,7 +104,7 @@ async fn once_an_end_is_acknowledged_no_request_gets_a_yes() {
             while afterwards < 3 {
                 let after = acknowledged.load(Ordering::SeqCst);
                 if forgetting && number.is_multiple_of(10) {
-                    server.context.store.cache().forget(id).await;
+                    server.context.store.cache().forget(id);
                 }
                 let answer = server.verify(&tokens.access).await;
                 if answer.status == 200 {
