@@ -21,10 +21,15 @@
 mod support;
 
 mod by_hand;
+mod chance;
 mod door;
 mod elsewhere;
+mod faults;
+mod history;
 mod keys;
 mod nodes;
 mod partition;
 mod pause;
 mod proxy;
+mod storm;
+mod workload;
