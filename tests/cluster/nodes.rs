@@ -264,7 +264,9 @@ pub async fn make_user(
 
 async fn host(directory: &TempDir, database: &Database) -> Arc<Context> {
     let variables = [("PORTCULLIS_MASTER_KEY", MASTER_KEY)];
-    let settings = settings(directory.path(), database, &variables);
+    let mut settings = settings(directory.path(), database, &variables);
+    // As the servers' own, so that none of them has to hash a password anew.
+    settings.bcrypt_cost = 10;
     let store = Store::open(&settings).await.unwrap();
     Migrator::up(store.schema_connection(), None).await.unwrap();
     let host = Context::start(settings, store, Arc::new(SystemClock)).await;
