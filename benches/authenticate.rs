@@ -54,6 +54,8 @@ async fn warm() -> Warm {
     let context = Context::start(settings, store, Arc::new(SystemClock))
         .await
         .unwrap();
+    // As if the change list were read all the time.
+    context.store.cache().confirm(Duration::MAX);
     let new = NewUser {
         email: "ada@example.org".to_owned(),
         name: "Ada".to_owned(),

@@ -4,13 +4,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The current instant, to the microsecond, which is what the databases keep.
     fn now(&self) -> DateTime<Utc>;
+}
+
+/// Time since the machine started, its sleep included. Nobody can set it, so that it is what spans
+/// are measured with that must not be cut short or drawn out.
+pub fn since_boot() -> Duration {
+    let time = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// The system's clock.

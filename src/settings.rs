@@ -8,6 +8,7 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
@@ -60,6 +61,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
+    plain("PORTCULLIS_REVOCATION_BOUND_MS", "1000"),
     plain("PORTCULLIS_BCRYPT_COST", "12"),
     plain("PORTCULLIS_BCRYPT_THREADS", ""),
     plain("PORTCULLIS_BCRYPT_QUEUE", "64"),
@@ -151,6 +153,8 @@ pub struct Settings {
     pub step_up: TimeDelta,
     /// How long cached facts are believed.
     pub cache_ttl: TimeDelta,
+    /// Facts in memory are believed only if the change list was read no longer ago than this.
+    pub revocation_bound: Duration,
     /// Most sessions in the cache.
     pub cache_capacity: u64,
     /// bcrypt's cost.
@@ -220,6 +224,11 @@ impl Settings {
                 absolute: values.seconds("PORTCULLIS_REMEMBERED_LIFETIME_SECS", 1, YEAR)?,
             },
             step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
+            revocation_bound: Duration::from_millis(values.number(
+                "PORTCULLIS_REVOCATION_BOUND_MS",
+                100,
+                60_000,
+            )?),
             cache_ttl: values.seconds("PORTCULLIS_CACHE_TTL_SECS", 1, 3600)?,
             cache_capacity: values.number("PORTCULLIS_CACHE_CAPACITY", 100, 100_000_000)?,
             bcrypt_cost: values.number("PORTCULLIS_BCRYPT_COST", 10, 15)?,

@@ -11,6 +11,7 @@ mod m20261121_1_users;
 mod m20261121_2_sessions;
 mod m20261121_3_audit_events;
 mod m20261121_4_keys_and_throttles;
+mod m20261121_5_session_changes;
 
 /// Runs the migrations in their order.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_2_sessions::Migration),
             Box::new(m20261121_3_audit_events::Migration),
             Box::new(m20261121_4_keys_and_throttles::Migration),
+            Box::new(m20261121_5_session_changes::Migration),
         ]
     }
 }

@@ -16,6 +16,7 @@ use crate::http::views::RenderError;
 use crate::rules::audit::Origin;
 use crate::service::cleanup::cleanup;
 use crate::service::error::Error;
+use crate::service::follow_changes::follow_changes;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
 use crate::settings::Settings;
@@ -64,6 +65,8 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     let background = background(Arc::clone(&context));
     let outcome = server.await.map_err(ServeError::Run);
     background.abort();
+    // Its connections are closed here, where there still is a runtime to close them.
+    let _ = background.await;
     if let Err(error) = write_touches(&context).await {
         tracing::warn!(%error, "the latest uses of sessions were not written");
     }
@@ -121,13 +124,18 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
     let mut keys = every(KEYS_EVERY);
     let mut clean = every(CLEANUP_EVERY);
     tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
-                _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
-                _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
+        let follow = follow_changes(&context);
+        let jobs = async {
+            loop {
+                tokio::select! {
+                    _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
+                    _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
+                    _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
+                }
             }
-        }
+        };
+        // Neither keeps the other waiting, and neither ends.
+        tokio::join!(follow, jobs);
     })
 }
 

@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod doctor;
 pub mod end_session;
 pub mod error;
+pub mod follow_changes;
 pub mod invitation;
 pub mod key_ring;
 pub mod master_key;

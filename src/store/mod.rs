@@ -10,6 +10,7 @@ mod transaction;
 mod user_list;
 
 pub mod audit;
+pub mod change_list;
 pub mod keys;
 pub mod refresh_tokens;
 pub mod reset;
@@ -27,6 +28,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 
+use crate::settings::Secret;
+use crate::store::change_list::Changes;
 pub use crate::store::error::StoreError;
 pub use crate::store::transaction::{ActFuture, Transaction};
 use crate::store::validity_cache::ValidityCache;
@@ -46,6 +49,8 @@ struct Inner {
     /// readers and writers from waiting for one another. On PostgreSQL both are the same pool.
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    /// For the connections that follow the change list.
+    url: Secret,
     cache: ValidityCache,
 }
 
@@ -81,6 +86,27 @@ impl Store {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(StoreError::Unavailable(None)),
         }
+    }
+
+    /// Takes over what a reading of the change list found that began at `since_boot`: from now on
+    /// none of it is answered from memory.
+    pub fn learn(&self, changes: &Changes, since_boot: Duration) {
+        let cache = self.cache();
+        if changes.everyone {
+            cache.forget_everyone();
+        }
+        for session_id in &changes.sessions {
+            cache.forget(*session_id);
+        }
+        for user_id in &changes.users {
+            cache.forget_user(*user_id);
+        }
+        cache.confirm(since_boot);
+    }
+
+    /// Is it an SQLite file, and no server?
+    pub fn is_embedded(&self) -> bool {
+        self.backend() == DbBackend::Sqlite
     }
 
     fn backend(&self) -> DbBackend {

@@ -12,7 +12,7 @@ use crate::store::validity_cache::ValidityCache;
 use crate::store::{Inner, PATIENCE, Store, StoreError};
 
 /// Longest wait for a lock that another process holds on an SQLite file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Readers of an SQLite file; more do not help, since they all share its page cache.
 const SQLITE_READERS: u32 = 4;
@@ -41,11 +41,13 @@ impl Store {
             settings.cache_capacity,
             settings.cache_ttl,
             settings.access_token,
+            settings.revocation_bound,
         )?;
         Ok(Self {
             inner: Arc::new(Inner {
                 reader,
                 writer,
+                url: settings.database_url.clone(),
                 cache,
             }),
         })

@@ -10,6 +10,9 @@
 //! `get_with` and `invalidate` hold no such lock against one another and are banned in the whole
 //! house.
 //!
+//! Changes that other processes make are learnt from the change list. Facts are believed only while
+//! that list was read within the bound; marks of ended sessions always are, for an end is final.
+//!
 //! A check of a session that is here is one look: a token names its session in a place that needs
 //! no parsing, and whether this very token was verified before stands beside the facts. Most looks
 //! end at the hot sessions, a table in front of moka.
@@ -29,6 +32,7 @@ use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
 use siphasher::sip128::SipHasher13;
 
+use crate::clock;
 use crate::entropy::{self, EntropyError};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::{Ended, Stored};
@@ -138,6 +142,10 @@ pub struct ValidityCache {
     sessions: Cache<SessionId, Arc<CachedSession>>,
     hot: HotSessions,
     facts_ttl: TimeDelta,
+    bound: Duration,
+    /// When the last reading of the change list began that is applied here, in microseconds since
+    /// the machine started.
+    confirmed_micros: AtomicU64,
     token_key: [u8; 16],
     generation: AtomicU64,
     versions: Versions,
@@ -146,11 +154,13 @@ pub struct ValidityCache {
 
 impl ValidityCache {
     /// A cache of at most `capacity` sessions, in which facts are believed for `facts_ttl` and
-    /// marks of ended sessions outlive every token.
+    /// marks of ended sessions outlive every token. Nothing else is believed for longer than the
+    /// `bound` after [`Self::confirm`].
     pub fn new(
         capacity: u64,
         facts_ttl: TimeDelta,
         token_life: TimeDelta,
+        bound: Duration,
     ) -> Result<Self, EntropyError> {
         let longest = facts_ttl.max(token_life).to_std().unwrap_or_default();
         Ok(Self {
@@ -160,6 +170,8 @@ impl ValidityCache {
                 .build(),
             hot: HotSessions::new(capacity),
             facts_ttl,
+            bound,
+            confirmed_micros: AtomicU64::new(0),
             token_key: entropy::random_bytes()?,
             generation: AtomicU64::new(0),
             versions: Versions::new(),
@@ -237,6 +249,9 @@ impl ValidityCache {
 
     /// The facts of a session: from memory while they are fresh, else from `load`, which is run
     /// by one of all who ask for this session at once.
+    ///
+    /// Where the change list was not read within the bound, `load` is run for each who asks: one
+    /// that began earlier, for somebody else, may not know of an end that was acknowledged since.
     pub async fn find_or_load<F>(
         &self,
         session_id: SessionId,
@@ -251,6 +266,12 @@ impl ValidityCache {
             && self.is_fresh(session_id, &cached, now)
         {
             return Ok(cached);
+        }
+        if !self.is_confirmed() {
+            self.loads.fetch_add(1, Ordering::Relaxed);
+            let version = Version::default();
+            let loaded = CachedSession::new(load.await?, Some(user_id), now, version, None);
+            return Ok(Arc::new(loaded));
         }
         let outcome = self
             .sessions
@@ -323,6 +344,18 @@ impl ValidityCache {
         self.versions.raise_all();
     }
 
+    /// Every change that was committed before `since_boot` is known here.
+    pub fn confirm(&self, since_boot: Duration) {
+        let micros = u64::try_from(since_boot.as_micros()).unwrap_or(u64::MAX);
+        self.confirmed_micros.fetch_max(micros, Ordering::AcqRel);
+    }
+
+    /// Is every change known here that is older than the bound?
+    pub fn is_confirmed(&self) -> bool {
+        let confirmed = Duration::from_micros(self.confirmed_micros.load(Ordering::Acquire));
+        clock::since_boot() < confirmed.saturating_add(self.bound)
+    }
+
     /// How many sessions are held, roughly.
     pub fn len(&self) -> u64 {
         self.sessions.entry_count()
@@ -350,7 +383,8 @@ impl ValidityCache {
     fn is_fresh(&self, session_id: SessionId, cached: &CachedSession, now: DateTime<Utc>) -> bool {
         let current = |user_id| self.versions.of(session_id, user_id);
         cached.is_ended()
-            || (now < cached.loaded_at + self.facts_ttl
+            || (self.is_confirmed()
+                && now < cached.loaded_at + self.facts_ttl
                 && cached.user_id.map(current) == Some(cached.version))
     }
 

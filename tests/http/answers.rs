@@ -62,9 +62,10 @@ async fn each_401_names_its_reason_and_a_challenge() {
         .as_str()
         .unwrap()
         .to_owned();
-    server.advance(300 - 1);
+    // The clock runs on while it is moved: the exact edge stands in the rules' own tests.
+    server.advance(300 - 100);
     assert_eq!(server.verify(&fresh).await.status, 200);
-    server.advance(1);
+    server.advance(100);
     is_problem(
         "expired",
         &server.verify(&fresh).await,

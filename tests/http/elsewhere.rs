@@ -23,7 +23,7 @@ async fn other_process(server: &Server) -> Context {
 
 #[tokio::test]
 async fn an_end_acknowledged_here_holds_here_even_if_another_process_wrote_it() {
-    let server = Server::start().await;
+    let server = Server::start_unfollowed().await;
     let elsewhere = other_process(&server).await;
     let admin = server.sign_in(&server.admin().await).await;
     let acts = [
@@ -66,7 +66,7 @@ async fn an_end_acknowledged_here_holds_here_even_if_another_process_wrote_it() 
 
 #[tokio::test]
 async fn signing_out_holds_even_if_another_process_ended_the_session_before() {
-    let server = Server::start().await;
+    let server = Server::start_unfollowed().await;
     let elsewhere = other_process(&server).await;
     let ada = server.user("ada@test.example", &[]).await;
     let (here, other) = (server.sign_in(&ada).await, server.sign_in(&ada).await);
@@ -100,7 +100,7 @@ async fn signing_out_holds_even_if_another_process_ended_the_session_before() {
 
 #[tokio::test]
 async fn a_fresh_proof_by_cookie_renews_the_cookies_and_shows_no_token() {
-    let server = Server::start().await;
+    let server = Server::start_unfollowed().await;
     let ada = server.user("ada@test.example", &[]).await;
     let mut browser = server.signed_in_browser(&ada).await;
     let before = browser.cookies.clone();
@@ -119,7 +119,7 @@ async fn a_fresh_proof_by_cookie_renews_the_cookies_and_shows_no_token() {
 
 #[tokio::test]
 async fn a_verified_user_without_an_organisation_has_empty_headers_for_it() {
-    let server = Server::start().await;
+    let server = Server::start_unfollowed().await;
     let tokens = server
         .sign_in(&server.user("ada@test.example", &[]).await)
         .await;
@@ -135,7 +135,7 @@ async fn a_verified_user_without_an_organisation_has_empty_headers_for_it() {
 
 #[tokio::test]
 async fn a_link_for_choosing_a_password_leaves_the_cookies_of_a_signed_in_browser() {
-    let server = Server::start().await;
+    let server = Server::start_unfollowed().await;
     let ada = server.user("ada@test.example", &[]).await;
     let mut browser = server.signed_in_browser(&ada).await;
     let before = browser.cookies.clone();

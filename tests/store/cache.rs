@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -13,11 +14,23 @@ use portcullis::store::validity_cache::{CachedSession, ValidityCache, VerifiedTo
 
 use crate::bench::id;
 
-const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+pub(crate) const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
 const TTL: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
 
 pub(crate) fn cache() -> ValidityCache {
-    ValidityCache::new(10_000, TTL, TimeDelta::seconds(300)).unwrap()
+    followed(10_000)
+}
+
+/// A cache whose change list is always known.
+pub(crate) fn followed(capacity: u64) -> ValidityCache {
+    let cache = unfollowed(capacity);
+    cache.confirm(Duration::MAX);
+    cache
+}
+
+pub(crate) fn unfollowed(capacity: u64) -> ValidityCache {
+    ValidityCache::new(capacity, TTL, TimeDelta::seconds(300), BOUND).unwrap()
 }
 
 /// Whose sessions these are.
@@ -54,7 +67,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
     T0 + TimeDelta::seconds(seconds)
 }
 
-fn is_open(cached: &CachedSession) -> bool {
+pub(crate) fn is_open(cached: &CachedSession) -> bool {
     matches!(cached.stored, Stored::Open(_))
 }
 
@@ -294,63 +307,4 @@ async fn a_token_is_remembered_no_longer_than_the_keys_it_was_verified_with() {
     }
     assert!(cache.find_verified(session, "9", T0).await.is_some());
     assert!(cache.find_verified(session, "0", T0).await.is_none());
-}
-
-#[tokio::test]
-async fn facts_that_were_asked_for_before_a_change_are_old_when_they_arrive() {
-    let (cache, session) = (cache(), SessionId(id()));
-    let changes: [(&str, &dyn Fn()); 3] = [
-        ("of the session", &|| cache.forget(session)),
-        ("of its user", &|| cache.forget_user(NOBODY)),
-        ("of everybody", &|| cache.forget_everyone()),
-    ];
-    for (whose, change) in changes {
-        // The change commits while the table's answer is on its way.
-        let load = async {
-            change();
-            Ok(open(session))
-        };
-        cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-        let load = async { Ok(Stored::UserGone) };
-        let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-        assert_eq!(cached.stored, Stored::UserGone, "{whose}");
-        // And facts that lie here already are.
-        change();
-        let load = async { Ok(open(session)) };
-        let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-        assert_eq!(cached.stored, open(session), "{whose}");
-        change();
-    }
-}
-
-#[tokio::test]
-async fn sessions_that_crowd_each_other_out_are_still_each_answered_for_as_they_are() {
-    // All of them lead to the same place among the hot ones.
-    let cache = ValidityCache::new(1, TTL, TimeDelta::seconds(300)).unwrap();
-    let sessions: Vec<SessionId> = (0..40)
-        .map(|number| SessionId(uuid::Uuid::from_u64_pair(number, number << 56)))
-        .collect();
-    for (number, session) in sessions.iter().enumerate() {
-        let load = async { Ok(open(*session)) };
-        cache
-            .find_or_load(*session, NOBODY, T0, load)
-            .await
-            .unwrap();
-        if number % 2 == 0 {
-            cache.mark_ended(*session, ended()).await;
-        }
-    }
-    for (number, session) in sessions.iter().enumerate() {
-        let row = if number % 2 == 0 {
-            Stored::Ended(ended())
-        } else {
-            open(*session)
-        };
-        let load = async { Ok(row.clone()) };
-        let cached = cache
-            .find_or_load(*session, NOBODY, T0, load)
-            .await
-            .unwrap();
-        assert_eq!(cached.stored, row, "{number}");
-    }
 }

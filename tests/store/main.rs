@@ -15,6 +15,8 @@ mod bench;
 
 mod cache;
 mod cache_race;
+mod cache_versions;
+mod change_list;
 mod indexes;
 mod keys_and_counts;
 mod migrations;

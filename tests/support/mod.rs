@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use migration::{Migrator, MigratorTrait};
@@ -37,6 +38,7 @@ use portcullis::http::server;
 use portcullis::rules::audit::Origin;
 use portcullis::rules::id::UserId;
 use portcullis::service::Context;
+use portcullis::service::follow_changes::follow_changes;
 use portcullis::service::users::{NewUser, create_user_with_password};
 use portcullis::settings::{Secret, Settings};
 use portcullis::store::Store;
@@ -151,6 +153,15 @@ impl Server {
         Self::start_in(directory, database, variables, MovedClock::default()).await
     }
 
+    /// As [`Self::start`], but what other processes change is learnt by nobody: it believes what
+    /// it has in memory.
+    pub async fn start_unfollowed() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::make(directory.path()).await;
+        let settings = settings(directory.path(), &database, &[]);
+        Self::start_as(directory, database, settings, MovedClock::default(), false).await
+    }
+
     /// Starts on a directory and database that are there.
     pub async fn start_in(
         directory: TempDir,
@@ -159,7 +170,7 @@ impl Server {
         clock: MovedClock,
     ) -> Self {
         let settings = settings(directory.path(), &database, variables);
-        Self::start_as(directory, database, settings, clock).await
+        Self::start_as(directory, database, settings, clock, true).await
     }
 
     /// Starts on a directory and database that are there, with settings that no operator may set.
@@ -171,7 +182,7 @@ impl Server {
     ) -> Self {
         let mut settings = settings(directory.path(), &database, &[]);
         change(&mut settings);
-        Self::start_as(directory, database, settings, clock).await
+        Self::start_as(directory, database, settings, clock, true).await
     }
 
     async fn start_as(
@@ -179,6 +190,7 @@ impl Server {
         database: Database,
         settings: Settings,
         clock: MovedClock,
+        follows: bool,
     ) -> Self {
         let (report, started) = mpsc::channel();
         let its_clock = clock.clone();
@@ -192,8 +204,17 @@ impl Server {
                 let context = Context::start(settings, store, Arc::new(its_clock)).await;
                 let context = Arc::new(context.expect("start"));
                 let (server, address) = server::listen(Arc::clone(&context)).expect("listen");
+                let following = Arc::clone(&context);
+                let follow = actix_web::rt::spawn(async move {
+                    if follows {
+                        follow_changes(&following).await;
+                    }
+                    following.store.cache().confirm(Duration::MAX);
+                });
                 report.send((context, address, server.handle())).unwrap();
                 server.await.unwrap();
+                follow.abort();
+                let _ = follow.await;
             });
         });
         let started = tokio::task::spawn_blocking(move || started.recv())
