@@ -97,14 +97,17 @@ fn show_key_and_signature(
             return Ok(false);
         }
         Some(key) => match key.retired_at {
-            None => step("key", format!("good: {kid} signs now"))?,
-            Some(at) => step(
+            Some(at) if at <= now => step(
                 "key",
                 format!(
                     "good: {kid} was retired at {} and still verifies",
                     instant(at)
                 ),
             )?,
+            _ if keys.active(now).is_some_and(|active| active.kid == *kid) => {
+                step("key", format!("good: {kid} signs now"))?;
+            }
+            Some(_) | None => step("key", format!("good: {kid} will sign soon"))?,
         },
     }
     match verified {

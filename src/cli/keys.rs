@@ -9,13 +9,14 @@ use crate::cli::output::{self, Row, instant};
 use crate::cli::{AsJson, open};
 use crate::rules::audit::Origin;
 use crate::service::Context;
+use crate::service::key_ring::LEAD;
 use crate::store::keys::{KeyPurpose, SealedKey};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
     /// List the installation's keys; the keys themselves are never shown
     List(AsJson),
-    /// Sign with a new key from now on; the old one verifies until its last token is dead
+    /// Sign with a new key, as soon as every node can have read it; nobody is signed out
     Rotate,
 }
 
@@ -37,8 +38,11 @@ impl KeyRow {
                 .verifying(&key.id, life, context.now())
                 .is_some()
         };
+        let keys = context.keys();
+        let signs = keys.active(context.now()).map(|key| key.kid.as_str());
         let state = match (key.purpose, key.retired_at) {
-            (KeyPurpose::Signing, None) => "signs",
+            (KeyPurpose::Signing, _) if signs == Some(&key.id) => "signs",
+            (KeyPurpose::Signing, None) => "waits",
             (KeyPurpose::Signing, Some(_)) if verifies() => "verifies",
             (KeyPurpose::Signing, Some(_)) => "dead",
             (KeyPurpose::Pepper | KeyPurpose::Derivation, None) => "in use",
@@ -81,7 +85,10 @@ pub(super) async fn run(command: KeysCommand) -> Result<(), Failure> {
         }
         KeysCommand::Rotate => {
             let kid = context.rotate_keys(Origin::HOST).await?;
-            output::line(format!("From now on {kid} signs."))?;
+            output::line(format!(
+                "In {} seconds, when every node has read it, {kid} signs.",
+                LEAD.num_seconds()
+            ))?;
             output::line("The key before it verifies until the last token it signed is dead.")
         }
     }

@@ -8,19 +8,21 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use chrono::TimeDelta;
 
-use crate::clock::SystemClock;
+use crate::clock::{self, SystemClock};
 use crate::http::edge::Edge;
 use crate::http::routes;
 use crate::http::state::State;
 use crate::http::views::RenderError;
 use crate::rules::audit::Origin;
 use crate::service::cleanup::cleanup;
+use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::store::change_list::Trimmer;
 
 /// How often keys are read again, so that a rotation elsewhere is noticed.
 const KEYS_EVERY: Duration = Duration::from_secs(10);
@@ -40,6 +42,15 @@ pub enum ServeError {
     /// An act at start-up.
     #[error(transparent)]
     Service(#[from] Error),
+    /// The clock.
+    #[error(
+        "the clock of this machine and the database's are {seconds} seconds apart; let both follow \
+         a time server"
+    )]
+    Clock {
+        /// How far.
+        seconds: i64,
+    },
     /// A template.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -59,6 +70,7 @@ pub enum ServeError {
 /// Serves until it is told to stop.
 pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    check_clock(&context).await?;
     let (server, address) = listen(Arc::clone(&context))?;
     tracing::info!(%address, public_url = context.settings.public_url, "listening");
     announce_set_up(&context).await?;
@@ -72,6 +84,19 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     }
     tracing::info!("stopped");
     outcome
+}
+
+/// Refuses to serve by a clock that the other nodes cannot share: sessions would end too early or
+/// too late, and tokens of one node would not yet be good on another.
+pub async fn check_clock(context: &Context) -> Result<(), ServeError> {
+    let theirs = context.store.database_time().await;
+    let theirs = theirs.map_err(StartError::from)?;
+    let apart = (context.now() - theirs).abs();
+    if apart > CLOCK_SKEW {
+        let seconds = apart.num_seconds();
+        return Err(ServeError::Clock { seconds });
+    }
+    Ok(())
 }
 
 /// Binds the address of the settings and starts the workers.
@@ -123,6 +148,8 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
     let mut touches = every(touches::INTERVAL.to_std().unwrap_or_default());
     let mut keys = every(KEYS_EVERY);
     let mut clean = every(CLEANUP_EVERY);
+    let mut trim = every(CLEANUP_EVERY);
+    let mut trimmer = Trimmer::default();
     tokio::spawn(async move {
         let follow = follow_changes(&context);
         let jobs = async {
@@ -130,7 +157,11 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                 tokio::select! {
                     _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
                     _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
-                    _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
+                    _ = trim.tick() => {
+                        let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
+                        warn_if(trimmed, "the change list");
+                    }
+                _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
                 }
             }
         };

@@ -111,7 +111,7 @@ impl Context {
         Ok(changed)
     }
 
-    /// A new signing key takes over.
+    /// A new signing key takes over once every process has had time to read it.
     pub async fn rotate_keys(&self, origin: Origin) -> Result<String, KeyRingError> {
         let life = self.settings.access_token;
         let kid = key_ring::rotate_signing_key(&self.store, &self.master, origin, life, self.now())

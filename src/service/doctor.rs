@@ -20,8 +20,9 @@ use crate::store::{Store, StoreError};
 /// Age of the signing key from which on a new one is advised.
 const KEY_AGE: TimeDelta = TimeDelta::days(90);
 
-/// How far the clock here and the database's may lie apart.
-const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
+/// How far the clock here and the database's may lie apart. A node whose clock is further off does
+/// not serve.
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(5);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -177,7 +178,7 @@ fn check_clock(ours: DateTime<Utc>, theirs: DateTime<Utc>) -> Check {
     const NAME: &str = "clock";
     let apart = (ours - theirs).abs();
     if apart > CLOCK_SKEW {
-        return Check::warning(
+        return Check::problem(
             NAME,
             format!(
                 "this machine and the database are {} seconds apart",
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn clocks_may_differ_a_little_either_way() {
-        for (seconds, expected) in [(-1, Outcome::Ok), (0, Outcome::Ok), (1, Outcome::Warning)] {
+        for (seconds, expected) in [(-1, Outcome::Ok), (0, Outcome::Ok), (1, Outcome::Problem)] {
             let there = DateTime::UNIX_EPOCH;
             let here = there + CLOCK_SKEW + TimeDelta::seconds(seconds);
             assert_eq!(check_clock(here, there).outcome, expected, "{seconds}");

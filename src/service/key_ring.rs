@@ -23,6 +23,10 @@ use crate::service::master_key::{MasterKey, MasterKeyError};
 use crate::store::keys::{KeyPurpose, SealedKey};
 use crate::store::{Store, StoreError};
 
+/// How long a new signing key is there, read by every process and published, before the first token
+/// is signed with it. Longer than processes go without reading the keys, and clocks may differ.
+pub const LEAD: TimeDelta = TimeDelta::seconds(30);
+
 /// How long after its retirement a signing key still verifies, beyond the life of a token: for
 /// processes that have not noticed yet and go on signing with it.
 const NOTICE: TimeDelta = TimeDelta::seconds(120);
@@ -47,7 +51,7 @@ pub struct SigningKey {
     pub kid: String,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Signs nothing since then.
+    /// Signs nothing from then on.
     pub retired_at: Option<DateTime<Utc>>,
     /// The public half.
     pub jwk: Jwk,
@@ -131,15 +135,18 @@ impl KeyRing {
             pepper_id: pepper_id.ok_or_else(|| lacking("passwords"))?,
             derivation: derivation.ok_or_else(|| lacking("derivation"))?,
         };
-        if ring.active().is_none() {
+        if ring.signing.iter().all(|key| key.retired_at.is_some()) {
             return Err(lacking("signing"));
         }
         Ok(ring)
     }
 
-    /// The key that signs.
-    pub fn active(&self) -> Option<&Arc<SigningKey>> {
-        self.signing.iter().find(|key| key.retired_at.is_none())
+    /// The key that signs: until a key's retirement the one that was made after it waits.
+    pub fn active(&self, now: DateTime<Utc>) -> Option<&Arc<SigningKey>> {
+        self.signing
+            .iter()
+            .filter(|key| key.retired_at.is_none_or(|at| now < at))
+            .min_by_key(|key| key.created_at)
     }
 
     /// The key of this id, if tokens signed with it may still live.
@@ -231,7 +238,8 @@ impl SigningKey {
     }
 }
 
-/// A new signing key takes over. The old one verifies until its last token is dead.
+/// A new signing key takes over, when its lead is over and everybody can verify by it. The old one
+/// verifies until its last token is dead.
 pub async fn rotate_signing_key(
     store: &Store,
     master: &MasterKey,
@@ -244,7 +252,7 @@ pub async fn rotate_signing_key(
     store
         .write(now, move |tx| {
             Box::pin(async move {
-                tx.retire_key(KeyPurpose::Signing).await?;
+                tx.retire_key(KeyPurpose::Signing, now + LEAD).await?;
                 tx.delete_keys_retired_before(KeyPurpose::Signing, now - token_life - NOTICE)
                     .await?;
                 let event = AuditEvent::new(origin, Action::KeysRotated).detail(key.id.clone());

@@ -42,7 +42,7 @@ pub fn issue_access_token(
     now: DateTime<Utc>,
 ) -> Result<AccessToken, Error> {
     let keys = context.keys();
-    let key = keys.active().ok_or(Error::Internal("signing key"))?;
+    let key = keys.active(now).ok_or(Error::Internal("signing key"))?;
     let expires_at = (now + context.settings.access_token).min(facts.expires_at);
     let claims = Claims {
         sid: facts.session_id,

@@ -17,8 +17,8 @@ use crate::store::sessions::Use;
 /// How often uses are written.
 pub const INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
-/// Uses written by one transaction.
-const BATCH: usize = 500;
+/// Uses written by one statement.
+const BATCH: usize = 1_000;
 
 /// Uses that are not written yet, the latest of each session.
 #[derive(Debug, Default)]

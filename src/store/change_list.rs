@@ -9,12 +9,14 @@
 mod postgres;
 mod push;
 mod sqlite;
+mod trim;
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 pub use crate::store::change_list::push::Push;
+pub use crate::store::change_list::trim::Trimmer;
 
 use crate::rules::id::{SessionId, UserId};
 use crate::store::change_list::postgres::PostgresReader;
@@ -26,7 +28,7 @@ use crate::store::{Store, StoreError};
 const MANY: usize = 10_000;
 
 /// How long a change stays in the list. A reader that was away for half as long starts afresh.
-pub(super) const KEPT: Duration = Duration::from_secs(600);
+const KEPT: Duration = Duration::from_secs(600);
 
 /// What one round found.
 #[derive(Clone, Debug, Default, PartialEq)]

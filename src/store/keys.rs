@@ -50,7 +50,7 @@ pub struct SealedKey {
     pub sealed: Vec<u8>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// No longer used for new work since then.
+    /// Not used for new work from then on.
     pub retired_at: Option<DateTime<Utc>>,
 }
 
@@ -93,10 +93,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// The key of this purpose that is in use does no new work from now on.
-    pub async fn retire_key(&mut self, purpose: KeyPurpose) -> Result<(), StoreError> {
+    /// The key of this purpose that is in use does no new work from this instant on.
+    pub async fn retire_key(
+        &mut self,
+        purpose: KeyPurpose,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         Entity::update_many()
-            .col_expr(Column::RetiredAt, Expr::value(self.now))
+            .col_expr(Column::RetiredAt, Expr::value(at))
             .filter(Column::Purpose.eq(purpose.code()))
             .filter(Column::RetiredAt.is_null())
             .exec(self.connection())

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use crate::rules::end_reason::EndReason;
@@ -15,7 +16,7 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
-use crate::store::{Store, StoreError, Transaction};
+use crate::store::{Store, StoreError, Transaction, statement};
 
 /// A session about to be opened.
 #[derive(Clone, Debug)]
@@ -83,20 +84,43 @@ impl Which {
 }
 
 impl Store {
-    /// Notes uses of sessions: of those that are still live, and only forwards.
+    /// Notes uses of sessions, in one statement: of those that are still live, and only forwards.
     pub async fn touch(&self, uses: Vec<Use>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        // PostgreSQL would lock the rows as it comes to them; in one order for everybody, nobody
+        // waits for ever.
+        let locked = if self.is_embedded() {
+            ""
+        } else {
+            "WITH locked AS MATERIALIZED (SELECT id FROM sessions WHERE id IN \
+             (SELECT column1 FROM (VALUES {values}) AS ids) ORDER BY id FOR NO KEY UPDATE) "
+        };
+        let also = if self.is_embedded() {
+            ""
+        } else {
+            " AND sessions.id IN (SELECT id FROM locked)"
+        };
+        let values: Vec<String> = (0..uses.len())
+            .map(|row| format!("(${}, ${}, ${})", 3 * row + 1, 3 * row + 2, 3 * row + 3))
+            .collect();
+        let sql = format!(
+            "{locked}UPDATE sessions SET last_seen_at = used.seen, idle_expires_at = used.idle \
+             FROM (SELECT column1 AS id, column2 AS seen, column3 AS idle \
+              FROM (VALUES {{values}}) AS rows) AS used \
+             WHERE sessions.id = used.id{also} AND ended_at IS NULL AND last_seen_at < used.seen \
+             AND idle_expires_at > used.seen AND expires_at > used.seen"
+        )
+        .replace("{values}", &values.join(", "));
+        let values = uses.into_iter().flat_map(|used| {
+            let idle = used.at + used.idle_timeout;
+            [used.session_id.0.into(), used.at.into(), idle.into()]
+        });
+        let touch = statement(self.backend(), sql, values);
         self.write(now, move |tx| {
             Box::pin(async move {
-                for Use {
-                    session_id,
-                    at,
-                    idle_timeout,
-                } in uses
-                {
-                    let later = Condition::all().add(sessions::Column::LastSeenAt.lt(at));
-                    tx.touch_session(session_id, at, idle_timeout, later)
-                        .await?;
-                }
+                tx.connection().execute_raw(touch).await?;
                 Ok(())
             })
         })
@@ -280,17 +304,7 @@ impl Transaction {
         session_id: SessionId,
         idle_timeout: TimeDelta,
     ) -> Result<bool, StoreError> {
-        self.touch_session(session_id, self.now, idle_timeout, Condition::all())
-            .await
-    }
-
-    async fn touch_session(
-        &mut self,
-        session_id: SessionId,
-        at: DateTime<Utc>,
-        idle_timeout: TimeDelta,
-        also: Condition,
-    ) -> Result<bool, StoreError> {
+        let at = self.now;
         let touched = sessions::Entity::update_many()
             .col_expr(sessions::Column::LastSeenAt, Expr::value(at))
             .col_expr(
@@ -301,7 +315,6 @@ impl Transaction {
             .filter(sessions::Column::EndedAt.is_null())
             .filter(sessions::Column::IdleExpiresAt.gt(at))
             .filter(sessions::Column::ExpiresAt.gt(at))
-            .filter(also)
             .exec(self.connection())
             .await?;
         Ok(touched.rows_affected == 1)

@@ -14,6 +14,7 @@ mod support;
 mod answers;
 mod cli;
 mod cli_refusals;
+mod clock;
 mod crash;
 mod csrf;
 mod csrf_ways_round;

@@ -12,7 +12,7 @@ use portcullis::service::reset::reset;
 use portcullis::service::seed::seed;
 use portcullis::service::touches::write_touches;
 use portcullis::service::users::{UserPatch, delete_user, update_user};
-use portcullis::store::change_list::{Changes, Reader};
+use portcullis::store::change_list::{Changes, Reader, Trimmer};
 use portcullis::store::sessions::Which;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
@@ -26,6 +26,7 @@ on_both! {
     changes_that_commit_in_another_order_than_they_were_written_are_all_found
     a_mass_of_changes_counts_as_everybody
     tables_that_were_made_anew_count_as_everybody
+    a_change_leaves_the_list_when_everybody_had_time_to_see_it_and_not_before
 }
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -268,4 +269,50 @@ async fn tables_that_were_made_anew_count_as_everybody(bench: Bench) {
         .unwrap();
     assert!(round(&mut reader).await.everyone);
     assert_eq!(round(&mut reader).await, Changes::default());
+}
+
+async fn a_change_leaves_the_list_when_everybody_had_time_to_see_it_and_not_before(bench: Bench) {
+    let ada = bench.user("ada@test.example", &[]).await;
+    let (early, late) = (bench.literal(ada.0), bench.literal(crate::bench::id()));
+    let note = |user: &str| format!("INSERT INTO session_changes (user_id) VALUES ({user})");
+    let listed = async || {
+        bench
+            .database
+            .count("SELECT COUNT(*) FROM session_changes")
+            .await
+    };
+    bench.database.execute("DELETE FROM session_changes").await;
+    let mut trimmer = Trimmer::default();
+    let mut trim = async |seconds| {
+        let at = Duration::from_secs(seconds);
+        trimmer.trim(bench.store(), at).await.unwrap()
+    };
+    if bench.database.is_postgres() {
+        // Written before the first mark, seen by others only after it.
+        let connection = bench.database.connect().await;
+        let slow = connection.begin().await.unwrap();
+        slow.execute_unprepared(&note(&late)).await.unwrap();
+        bench.database.execute(&note(&early)).await;
+        assert_eq!(trim(0).await, 0);
+        slow.commit().await.unwrap();
+    } else {
+        bench.database.execute(&note(&early)).await;
+        assert_eq!(trim(0).await, 0);
+        bench.database.execute(&note(&late)).await;
+    }
+    assert_eq!((trim(300).await, listed().await), (0, 2));
+    assert_eq!((trim(599).await, listed().await), (0, 2));
+    let left: i64 = if bench.database.is_postgres() { 2 } else { 1 };
+    assert_eq!(
+        (trim(600).await, listed().await),
+        (2 - left.unsigned_abs(), left)
+    );
+    // Marks that were taken later reach all. How soon depends on transactions of other databases
+    // of the same server, which count as well.
+    let mut at = 600;
+    while listed().await > 0 {
+        at += 600;
+        trim(at).await;
+        assert!(at < 600_000, "a change is never deleted");
+    }
 }

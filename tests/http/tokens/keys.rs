@@ -81,6 +81,10 @@ async fn a_new_key_signs_and_the_old_one_verifies_until_its_last_token_is_dead()
         BTreeSet::from([old.clone(), new.clone()])
     );
 
+    // Until everybody has read the new one, the old one signs.
+    let soon = server.sign_in(&forge.user).await;
+    assert_eq!(read(&soon.access).0["kid"], old.as_str());
+    server.advance(31);
     let later = server.sign_in(&forge.user).await;
     assert_eq!(read(&later.access).0["kid"], new.as_str());
     let renewed = server.refresh(&forge.tokens.refresh).await.json();
@@ -110,7 +114,7 @@ async fn a_new_key_signs_and_the_old_one_verifies_until_its_last_token_is_dead()
     let noticed = lasting("01890000-0000-7000-8000-000000000001");
     assert_eq!(server.verify(&noticed).await.status, 200);
 
-    server.advance(120);
+    server.advance(120 + 31);
     assert_eq!(published(server).await, BTreeSet::from([new]));
     let late = lasting("01890000-0000-7000-8000-000000000002");
     forge
