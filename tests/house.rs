@@ -209,6 +209,15 @@ fn one_door_leads_to_the_cache() {
 }
 
 #[test]
+fn nothing_in_the_program_weakens_the_cache() {
+    only(
+        |path| path == "src/store/validity_cache/weakness.rs",
+        &["weaken("],
+        "what only tests may ask for",
+    );
+}
+
+#[test]
 fn only_http_knows_requests() {
     let serves = |path: &str| in_room(path, "http") || path == "src/cli/serve.rs";
     only(

@@ -21,6 +21,7 @@
 
 mod hot_sessions;
 mod versions;
+mod weakness;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -39,6 +40,10 @@ use crate::rules::session::{Ended, Stored};
 use crate::store::StoreError;
 use crate::store::validity_cache::hot_sessions::HotSessions;
 use crate::store::validity_cache::versions::{Version, Versions};
+use crate::store::validity_cache::weakness::Weaknesses;
+
+#[doc(hidden)]
+pub use crate::store::validity_cache::weakness::Weakness;
 
 /// Kept longer than anything that is judged by the clock of the process, which moka does not know.
 const SLACK: Duration = Duration::from_secs(60);
@@ -150,6 +155,7 @@ pub struct ValidityCache {
     generation: AtomicU64,
     versions: Versions,
     loads: AtomicU64,
+    weaknesses: Weaknesses,
 }
 
 impl ValidityCache {
@@ -176,6 +182,7 @@ impl ValidityCache {
             generation: AtomicU64::new(0),
             versions: Versions::new(),
             loads: AtomicU64::new(0),
+            weaknesses: Weaknesses::default(),
         })
     }
 

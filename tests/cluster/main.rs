@@ -32,4 +32,5 @@ mod partition;
 mod pause;
 mod proxy;
 mod storm;
+mod weakness;
 mod workload;

@@ -30,8 +30,11 @@ pub const BOUND: Duration = Duration::from_millis(1000);
 /// Longest wait for anything to happen that must; only a broken server lets it pass.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Of the passwords of the servers; the lowest that an operator may set.
+const HASH_COST: u32 = 10;
+
 /// 32 bytes that nobody else has to guess.
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// One PostgreSQL and the servers on it.
 pub struct Nodes {
@@ -63,14 +66,10 @@ impl Nodes {
         let cluster = Cluster::start();
         let database = cluster.database();
         let directory = tempfile::tempdir().unwrap();
-        let host = host(&directory, &database).await;
+        let host = host(&directory, &database, HASH_COST).await;
         let starting = (0..NODES).map(|number| {
-            let address = database
-                .url
-                .split(['@', '/'])
-                .find(|part| part.starts_with("127."));
-            let proxy = Proxy::start(address.unwrap().parse().unwrap());
-            let url = format!("postgres://postgres@{}/postgres", proxy.address);
+            let proxy = Proxy::start(cluster.address());
+            let url = cluster.url_at(proxy.address);
             let common = [
                 ("DATABASE_URL", url.as_str()),
                 ("PORTCULLIS_MASTER_KEY", MASTER_KEY),
@@ -262,11 +261,12 @@ pub async fn make_user(
     })
 }
 
-async fn host(directory: &TempDir, database: &Database) -> Arc<Context> {
+/// A process beside the servers, which hashes passwords at the servers' own cost, so that none of
+/// them has to hash one anew.
+pub async fn host(directory: &TempDir, database: &Database, hash_cost: u32) -> Arc<Context> {
     let variables = [("PORTCULLIS_MASTER_KEY", MASTER_KEY)];
     let mut settings = settings(directory.path(), database, &variables);
-    // As the servers' own, so that none of them has to hash a password anew.
-    settings.bcrypt_cost = 10;
+    settings.bcrypt_cost = hash_cost;
     let store = Store::open(&settings).await.unwrap();
     Migrator::up(store.schema_connection(), None).await.unwrap();
     let host = Context::start(settings, store, Arc::new(SystemClock)).await;
