@@ -32,7 +32,8 @@ use crate::settings::Secret;
 use crate::store::change_list::Changes;
 pub use crate::store::error::StoreError;
 pub use crate::store::transaction::{ActFuture, Transaction};
-use crate::store::validity_cache::{ValidityCache, Weakness};
+use crate::store::validity_cache::ValidityCache;
+use crate::store::validity_cache::weakness::Weakness;
 
 /// Longest that one question to the database may take, its wait for a connection included.
 const PATIENCE: Duration = Duration::from_secs(5);

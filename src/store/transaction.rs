@@ -8,7 +8,7 @@ use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, Tr
 
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::Ended;
-use crate::store::validity_cache::Weakness;
+use crate::store::validity_cache::weakness::Weakness;
 use crate::store::{PATIENCE, Store, StoreError};
 
 /// A transaction under way.

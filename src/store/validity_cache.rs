@@ -21,7 +21,8 @@
 
 mod hot_sessions;
 mod versions;
-mod weakness;
+#[doc(hidden)]
+pub mod weakness;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -40,10 +41,6 @@ use crate::rules::session::{Ended, Stored};
 use crate::store::StoreError;
 use crate::store::validity_cache::hot_sessions::HotSessions;
 use crate::store::validity_cache::versions::{Version, Versions};
-use crate::store::validity_cache::weakness::Weaknesses;
-
-#[doc(hidden)]
-pub use crate::store::validity_cache::weakness::Weakness;
 
 /// Kept longer than anything that is judged by the clock of the process, which moka does not know.
 const SLACK: Duration = Duration::from_secs(60);
@@ -155,7 +152,6 @@ pub struct ValidityCache {
     generation: AtomicU64,
     versions: Versions,
     loads: AtomicU64,
-    weaknesses: Weaknesses,
 }
 
 impl ValidityCache {
@@ -182,7 +178,6 @@ impl ValidityCache {
             generation: AtomicU64::new(0),
             versions: Versions::new(),
             loads: AtomicU64::new(0),
-            weaknesses: Weaknesses::default(),
         })
     }
 

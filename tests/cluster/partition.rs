@@ -41,7 +41,11 @@ async fn watch(door: Door, access: String, mut stop: oneshot::Receiver<()>) -> V
             Check { began, took, said }
         }));
     }
-    join_all(asked).await.into_iter().map(Result::unwrap).collect()
+    join_all(asked)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect()
 }
 
 /// Asks until the node says yes again.

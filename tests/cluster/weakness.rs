@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::store::validity_cache::Weakness;
+use portcullis::store::validity_cache::weakness::Weakness;
 
 use crate::chance::Chance;
 use crate::door::Door;
@@ -104,7 +104,7 @@ async fn callers_find_nothing_in_servers_from_which_nothing_is_left_out() {
 #[tokio::test]
 async fn a_node_whose_memory_is_not_told_of_its_own_acts_is_found_out() {
     // The change list tells the node soon; with a network this slow, not sooner than it is asked.
-    let slow = Link::Slow(Duration::from_millis(15));
+    let slow = Link::Slow(Duration::from_millis(5));
     let found = assert_noticed(Weakness::OwnActs, slow).await;
     assert!(
         found.iter().all(is_at_the_same_node),

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::store::validity_cache::ValidityCache;
 
 /// What is left out.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Weakness {
     /// What this very process did itself.
@@ -23,15 +22,21 @@ pub enum Weakness {
 #[derive(Debug, Default)]
 pub(super) struct Weaknesses(AtomicU8);
 
+impl Weaknesses {
+    pub(super) fn have(&self, weakness: Weakness) -> bool {
+        self.0.load(Ordering::Relaxed) & bit(weakness) != 0
+    }
+}
+
 impl ValidityCache {
     /// From now on something is left out on which the promise rests. For tests alone.
-    #[doc(hidden)]
     pub fn weaken(&self, weakness: Weakness) {
-        self.weaknesses.0.fetch_or(bit(weakness), Ordering::Relaxed);
+        let Weaknesses(bits) = &self.versions.weaknesses;
+        bits.fetch_or(bit(weakness), Ordering::Relaxed);
     }
 
     pub(in crate::store) fn is_weak(&self, weakness: Weakness) -> bool {
-        self.weaknesses.0.load(Ordering::Relaxed) & bit(weakness) != 0
+        self.versions.weaknesses.have(weakness)
     }
 }
 
