@@ -22,6 +22,7 @@ mod support;
 
 mod by_hand;
 mod chance;
+mod crash;
 mod door;
 mod elsewhere;
 mod faults;

@@ -201,6 +201,18 @@ impl Node {
         *self.process.lock().unwrap() = Some(process);
     }
 
+    /// Asks until the node says yes, which it does as soon as it can tell.
+    pub async fn until_admitted(&self, access: &str) {
+        let began = Instant::now();
+        loop {
+            match self.door.verify(access).await {
+                Said::Yes => return,
+                Said::Unavailable => assert!(began.elapsed() < PATIENCE, "still not available"),
+                said @ (Said::No(_) | Said::Nothing) => panic!("a live session: {said:?}"),
+            }
+        }
+    }
+
     pub fn kill(&self) {
         if let Some(process) = self.process.lock().unwrap().take() {
             process.kill();

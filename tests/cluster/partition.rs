@@ -11,9 +11,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::door::{Door, Said};
-use crate::nodes::{BOUND, Nodes, PATIENCE};
+use crate::nodes::{BOUND, Nodes};
 use crate::proxy::Link;
-use crate::support::Tokens;
 
 /// How long the node may wait for its database before it says that it cannot tell, and the answer
 /// be under way.
@@ -48,18 +47,6 @@ async fn watch(door: Door, access: String, mut stop: oneshot::Receiver<()>) -> V
         .collect()
 }
 
-/// Asks until the node says yes again.
-async fn until_admitted(door: &Door, tokens: &Tokens) {
-    let began = Instant::now();
-    loop {
-        match door.verify(&tokens.access).await {
-            Said::Yes => return,
-            Said::Unavailable => assert!(began.elapsed() < PATIENCE, "still not available"),
-            said @ (Said::No(_) | Said::Nothing) => panic!("a live session: {said:?}"),
-        }
-    }
-}
-
 /// The node loses the database for so long; meanwhile a session ends elsewhere.
 async fn a_node_behind(link: Link, lasts: Duration) -> (Vec<Check>, Instant) {
     let nodes = Nodes::start().await;
@@ -88,7 +75,7 @@ async fn a_node_behind(link: Link, lasts: Duration) -> (Vec<Check>, Instant) {
     apart.proxy.set(Link::Up);
 
     // Nobody was signed out, by access token or refresh token; the other one is over.
-    until_admitted(&apart.door, &lives).await;
+    apart.until_admitted(&lives.access).await;
     assert_eq!(
         apart.door.verify(&ended.access).await,
         Said::No("session-ended".to_owned())
@@ -181,7 +168,7 @@ async fn an_end_that_a_silent_network_delivers_late_is_an_end() {
         .await;
     assert_eq!(reply.unwrap().status, 503);
     apart.proxy.set(Link::Up);
-    until_admitted(&apart.door, &admin).await;
+    apart.until_admitted(&admin.access).await;
     // Done or not: all nodes agree with the table, and the node itself can still do it.
     nodes
         .act(1, Method::DELETE, &path, &admin.access, Value::Null)
