@@ -66,6 +66,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_BCRYPT_THREADS", ""),
     plain("PORTCULLIS_BCRYPT_QUEUE", "64"),
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
+    plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info"),
 ];
@@ -167,6 +168,8 @@ pub struct Settings {
     pub password_min_chars: usize,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// Address for whoever collects figures, if anybody may.
+    pub metrics_bind: Option<SocketAddr>,
     /// Which log lines are written.
     pub log_filter: String,
 }
@@ -240,6 +243,13 @@ impl Settings {
             )?,
             bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
+            metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
+                "off" => None,
+                _ => Some(values.parse(
+                    "PORTCULLIS_METRICS_BIND",
+                    "`off`, or an address and port, as 127.0.0.1:9464",
+                )?),
+            },
             log_format: match values.text("PORTCULLIS_LOG_FORMAT").as_str() {
                 "text" => LogFormat::Text,
                 "json" => LogFormat::Json,

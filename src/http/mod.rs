@@ -8,6 +8,7 @@ pub mod body;
 pub mod cookies;
 pub mod edge;
 pub mod guards;
+pub mod metrics;
 pub mod pages;
 pub mod problem;
 pub mod routes;

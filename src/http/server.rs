@@ -10,9 +10,9 @@ use chrono::TimeDelta;
 
 use crate::clock::{self, SystemClock};
 use crate::http::edge::Edge;
-use crate::http::routes;
 use crate::http::state::State;
 use crate::http::views::RenderError;
+use crate::http::{metrics, routes};
 use crate::rules::audit::Origin;
 use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
@@ -62,6 +62,14 @@ pub enum ServeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The address for figures.
+    #[error("PORTCULLIS_METRICS_BIND: cannot listen on {address}: {source}")]
+    BindMetrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Running.
     #[error("the server stopped: {0}")]
     Run(std::io::Error),
@@ -72,10 +80,29 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
     check_clock(&context).await?;
     let (server, address) = listen(Arc::clone(&context))?;
+    // It heeds signals from its first moment on, which must come before anybody is told it is there.
+    let server = tokio::spawn(server);
+    tokio::task::yield_now().await;
+    let figures = match context.settings.metrics_bind {
+        Some(address) => {
+            let (figures, address) = metrics::listen(Arc::clone(&context), address)?;
+            tracing::info!(%address, "figures for Prometheus at /metrics");
+            let handle = figures.handle();
+            tokio::spawn(figures);
+            Some(handle)
+        }
+        None => None,
+    };
     tracing::info!(%address, public_url = context.settings.public_url, "listening");
     announce_set_up(&context).await?;
     let background = background(Arc::clone(&context));
-    let outcome = server.await.map_err(ServeError::Run);
+    let outcome = match server.await {
+        Ok(outcome) => outcome.map_err(ServeError::Run),
+        Err(error) => Err(ServeError::Run(error.into())),
+    };
+    if let Some(figures) = figures {
+        figures.stop(false).await;
+    }
     background.abort();
     // Its connections are closed here, where there still is a runtime to close them.
     let _ = background.await;

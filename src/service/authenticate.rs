@@ -44,6 +44,7 @@ pub struct Principal {
 pub async fn authenticate(context: &Context, token: &str) -> Result<Authentication, StoreError> {
     let now = context.now();
     let cache = context.store.cache();
+    context.measures.count_check();
     let known = match session_id_hint(token) {
         Some(seems_for) => cache.find_verified(seems_for, token, now).await,
         None => None,

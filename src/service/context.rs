@@ -10,6 +10,7 @@ use crate::rules::audit::Origin;
 use crate::service::error::Error;
 use crate::service::key_ring::{self, KeyRing, KeyRingError};
 use crate::service::master_key::MasterKey;
+use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
@@ -43,6 +44,8 @@ pub struct Context {
     pub passwords: PasswordHasher,
     /// Uses of sessions that are not written yet.
     pub touches: Touches,
+    /// What this process measures of itself.
+    pub measures: Measures,
     clock: Arc<dyn Clock>,
     master: MasterKey,
     keys: RwLock<Arc<KeyRing>>,
@@ -63,6 +66,7 @@ impl Context {
         Ok(Self {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
+            measures: Measures::default(),
             settings,
             store,
             clock,

@@ -46,6 +46,11 @@ async fn read(context: &Context, grown: &Notify) -> Infallible {
         match reader.round(began, patience).await {
             Ok(changes) => {
                 store.learn(&changes, began);
+                // How old they were when they were read is the database's to say; the rest passed here.
+                let since = clock::since_boot().saturating_sub(began);
+                for age in changes.ages {
+                    context.measures.seen(age + since);
+                }
                 if !following {
                     following = true;
                     tracing::info!("following the change list");

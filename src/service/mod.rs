@@ -14,6 +14,7 @@ pub mod follow_changes;
 pub mod invitation;
 pub mod key_ring;
 pub mod master_key;
+pub mod measures;
 pub mod passwords;
 pub mod refresh;
 pub mod reset;

@@ -19,14 +19,15 @@
 //!
 //! Knows nothing of what facts mean.
 
+mod cached_session;
 mod hot_sessions;
 mod versions;
 #[doc(hidden)]
 pub mod weakness;
 
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,104 +40,13 @@ use crate::entropy::{self, EntropyError};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::{Ended, Stored};
 use crate::store::StoreError;
+use crate::store::validity_cache::cached_session::Remembered;
+pub use crate::store::validity_cache::cached_session::{CachedSession, VerifiedToken};
 use crate::store::validity_cache::hot_sessions::HotSessions;
 use crate::store::validity_cache::versions::{Version, Versions};
 
 /// Kept longer than anything that is judged by the clock of the process, which moka does not know.
 const SLACK: Duration = Duration::from_secs(60);
-
-/// Tokens of one session that are remembered. Mostly there is one, and two around a refresh.
-const TOKENS: usize = 2;
-
-/// What the table said of a session, when, and how it has been used since.
-#[derive(Debug)]
-pub struct CachedSession {
-    /// What the table said.
-    pub stored: Stored,
-    user_id: Option<UserId>,
-    loaded_at: DateTime<Utc>,
-    /// From before the table was asked.
-    version: Version,
-    last_seen_micros: AtomicI64,
-    /// Here and not behind a pointer: a check finds all it needs in one place of memory.
-    tokens: Mutex<[Option<Remembered>; TOKENS]>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    hash: u128,
-    /// Which set of keys it was verified with.
-    generation: u64,
-    expires_at: DateTime<Utc>,
-    auth_time: DateTime<Utc>,
-}
-
-impl CachedSession {
-    fn new(
-        stored: Stored,
-        user_id: Option<UserId>,
-        loaded_at: DateTime<Utc>,
-        version: Version,
-        before: Option<&Self>,
-    ) -> Self {
-        let last_seen_micros = match &stored {
-            Stored::Open(facts) => facts.last_seen_at.timestamp_micros(),
-            Stored::UserGone | Stored::SessionGone | Stored::Ended(_) => 0,
-        };
-        // What is known of a token does not depend on the facts.
-        let same_user = before.filter(|before| before.user_id == user_id);
-        let tokens = same_user.map_or([None; TOKENS], |before| *before.tokens());
-        Self {
-            stored,
-            user_id,
-            loaded_at,
-            version,
-            last_seen_micros: AtomicI64::new(last_seen_micros),
-            tokens: Mutex::new(tokens),
-        }
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, [Option<Remembered>; TOKENS]> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Last use, written to the table or not yet.
-    pub fn last_seen_at(&self) -> DateTime<Utc> {
-        let micros = self.last_seen_micros.load(Ordering::Relaxed);
-        DateTime::from_timestamp_micros(micros).unwrap_or_default()
-    }
-
-    /// Notes a use. True if the previous one lies at least `step` back, so that it is worth
-    /// writing down.
-    pub fn seen(&self, now: DateTime<Utc>, step: TimeDelta) -> bool {
-        let micros = now.timestamp_micros();
-        let before = self.last_seen_micros.load(Ordering::Relaxed);
-        // Most checks come soon after another: they cost one read of this word.
-        if micros.saturating_sub(before) < step.num_microseconds().unwrap_or(i64::MAX) {
-            return false;
-        }
-        self.last_seen_micros
-            .compare_exchange(before, micros, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    fn is_ended(&self) -> bool {
-        matches!(self.stored, Stored::Ended(_))
-    }
-}
-
-/// What was learnt from a token whose signature was found good.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct VerifiedToken {
-    /// The session it is for.
-    pub session_id: SessionId,
-    /// The user it is for.
-    pub user_id: UserId,
-    /// Refused from this instant on.
-    pub expires_at: DateTime<Utc>,
-    /// The proof of identity it was issued after.
-    pub auth_time: DateTime<Utc>,
-}
 
 /// Session facts and verified tokens, kept for a while.
 #[derive(Debug)]
@@ -192,12 +102,7 @@ impl ValidityCache {
         let cached = self.find(seems_for).await?;
         let hash = self.token_hash(token);
         let generation = self.generation.load(Ordering::Acquire);
-        let found = cached
-            .tokens()
-            .iter()
-            .flatten()
-            .find(|known| known.hash == hash && known.generation == generation)
-            .copied()?;
+        let found = cached.remembered(hash, generation)?;
         let verified = VerifiedToken {
             session_id: seems_for,
             user_id: cached.user_id?,
@@ -220,23 +125,12 @@ impl ValidityCache {
         if cached.user_id != Some(verified.user_id) {
             return;
         }
-        let hash = self.token_hash(token);
-        let mut tokens = cached.tokens();
-        let same = tokens.iter().flatten().any(|known| known.hash == hash);
-        if !same {
-            tokens.rotate_right(1);
-        }
-        let place = tokens
-            .iter_mut()
-            .find(|known| !same || known.is_some_and(|known| known.hash == hash));
-        if let Some(place) = place {
-            *place = Some(Remembered {
-                hash,
-                generation,
-                expires_at: verified.expires_at,
-                auth_time: verified.auth_time,
-            });
-        }
+        cached.remember(Remembered {
+            hash: self.token_hash(token),
+            generation,
+            expires_at: verified.expires_at,
+            auth_time: verified.auth_time,
+        });
     }
 
     /// Which set of keys tokens are verified with now.
@@ -356,6 +250,13 @@ impl ValidityCache {
     pub fn is_confirmed(&self) -> bool {
         let confirmed = Duration::from_micros(self.confirmed_micros.load(Ordering::Acquire));
         clock::since_boot() < confirmed.saturating_add(self.bound)
+    }
+
+    /// How long ago the last reading of the change list began that is applied here; none if there
+    /// was none.
+    pub fn lag(&self) -> Option<Duration> {
+        let confirmed = Duration::from_micros(self.confirmed_micros.load(Ordering::Acquire));
+        (!confirmed.is_zero()).then(|| clock::since_boot().saturating_sub(confirmed))
     }
 
     /// How many sessions are held, roughly.

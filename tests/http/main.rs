@@ -28,6 +28,7 @@ mod headers;
 mod headers_kinds;
 mod logs;
 mod main_job;
+mod metrics;
 mod pages;
 mod problems;
 mod refresh;

@@ -133,6 +133,7 @@ fn command(directory: &Path, variables: &[(&str, &str)]) -> Command {
         .current_dir(directory)
         .env("PORTCULLIS_DATA_DIR", directory)
         .env("PORTCULLIS_BIND", "127.0.0.1:0")
+        .env("PORTCULLIS_METRICS_BIND", "127.0.0.1:0")
         .env("PORTCULLIS_BCRYPT_COST", "10")
         .envs(variables.iter().copied())
         .stderr(Stdio::piped());

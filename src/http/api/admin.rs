@@ -1,5 +1,7 @@
 //! `/api/admin`: sessions of everybody, figures, clean-up, audit.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
@@ -150,8 +152,22 @@ pub async fn stats(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Pro
         "cache": {
             "sessions": context.store.cache().len(),
             "loads": context.store.cache().loads(),
+            "checks": context.measures.checks(),
+        },
+        "revocation": {
+            "bound_ms": millis(context.settings.revocation_bound),
+            "lag_ms": context.store.cache().lag().map(millis),
+            "visible_ms": context.measures.visible().map(|visible| json!({
+                "median": millis(visible.median),
+                "p99": millis(visible.p99),
+                "longest": millis(visible.longest),
+            })),
         },
     })))
+}
+
+fn millis(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000.0
 }
 
 /// `POST /api/admin/cleanup`

@@ -1,5 +1,7 @@
 //! The console: overview and audit.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -12,12 +14,14 @@ use crate::http::pages::shell::{page, shell};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::http::views::{
-    ActionChoice, AdminOverviewPage, AuditPage, AuditRow, Instant, ReasonCount, Section,
+    ActionChoice, AdminOverviewPage, AuditPage, AuditRow, Instant, NodeFigures, ReasonCount,
+    Section, VisibleFigures,
 };
 use crate::rules::audit::Action;
 use crate::rules::email::Email;
 use crate::rules::id::UserId;
 use crate::rules::record::AuditRecord;
+use crate::service::Context;
 use crate::store::audit::AuditSearch;
 
 /// Acts on the overview.
@@ -65,13 +69,48 @@ pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
                 .into_iter()
                 .map(|record| audit_row(record, now))
                 .collect(),
-            cache_entries: context.store.cache().len(),
+            node: node_figures(context),
             idle_limit: duration(settings.session.idle),
             absolute_limit: duration(settings.session.absolute),
             remembered_idle_limit: duration(settings.remembered.idle),
             remembered_absolute_limit: duration(settings.remembered.absolute),
         },
     )
+}
+
+fn node_figures(context: &Context) -> NodeFigures {
+    let (cache, measures) = (context.store.cache(), &context.measures);
+    let checks = measures.checks();
+    NodeFigures {
+        bound: span(context.settings.revocation_bound),
+        visible: measures.visible().map(|visible| VisibleFigures {
+            median: span(visible.median),
+            p99: span(visible.p99),
+            longest: span(visible.longest),
+        }),
+        lag: cache.lag().map(span),
+        checks,
+        from_memory: from_memory(checks, cache.loads()),
+        held: cache.len(),
+    }
+}
+
+/// Rounded down, so that "100 %" means all.
+fn from_memory(checks: u64, loads: u64) -> String {
+    let answered = checks.saturating_sub(loads);
+    match (answered * 10_000).checked_div(checks) {
+        None => "–".to_owned(),
+        Some(part) => format!("{}.{:02} %", part / 100, part % 100),
+    }
+}
+
+/// A short span in words: milliseconds, as people compare them with the bound.
+fn span(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "1 ms".to_owned(),
+        millis @ 1..10_000 => format!("{millis} ms"),
+        millis => format!("{} s", millis / 1_000),
+    }
 }
 
 /// `GET /admin/audit`

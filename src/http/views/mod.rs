@@ -30,7 +30,8 @@ use tera::{Context, Tera};
 
 pub use account::{AccountPage, SecurityPage};
 pub use admin::{
-    AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, ReasonCount,
+    AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, NodeFigures,
+    ReasonCount, VisibleFigures,
 };
 pub use admin_users::{
     AdminUserPage, AdminUsersPage, DeleteUserPage, InvitationMadePage, NewUserPage, UserRow,
