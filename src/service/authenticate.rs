@@ -1,6 +1,7 @@
 //! Who is this? Asked on every request; from memory in all but the first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,6 +22,9 @@ use crate::store::validity_cache::{CachedSession, VerifiedToken};
 /// Keys are read again for a token with an unknown key, but not more often than this, so that
 /// invented keys cannot keep the database busy.
 const UNKNOWN_KEY_PAUSE: TimeDelta = TimeDelta::seconds(2);
+
+/// Longest wait for the keys, others' readings included.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The outcome; "the store does not answer" is the error beside it. Never merged.
 #[derive(Clone, Debug)]
@@ -197,12 +201,14 @@ async fn verify(
 ) -> Result<Result<VerifiedToken, Fault>, StoreError> {
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
-        match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
-            Ok(true) => verified = verify_access_token(context, token, now),
-            Ok(false) => {}
+        let refreshing = context.refresh_keys(UNKNOWN_KEY_PAUSE);
+        match tokio::time::timeout(PATIENCE, refreshing).await {
+            // Or somebody else's reading was waited for, which may have brought it.
+            Ok(Ok(_)) => verified = verify_access_token(context, token, now),
             // It may be one that another process made since: not knowing is not refusing.
-            Err(KeyRingError::Store(error)) => return Err(error),
-            Err(error) => tracing::error!(%error, "cannot read the keys"),
+            Ok(Err(KeyRingError::Store(error))) => return Err(error),
+            Err(_) => return Err(StoreError::Unavailable(None)),
+            Ok(Err(error)) => tracing::error!(%error, "cannot read the keys"),
         }
     }
     Ok(verified)

@@ -1,9 +1,9 @@
 //! What every act is given: settings, clock, store, keys, password threads.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::rules::audit::Origin;
@@ -49,7 +49,8 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     master: MasterKey,
     keys: RwLock<Arc<KeyRing>>,
-    keys_read_at: AtomicI64,
+    /// When they were last read; held while they are.
+    keys_read_at: Mutex<DateTime<Utc>>,
 }
 
 impl Context {
@@ -72,7 +73,7 @@ impl Context {
             clock,
             master,
             keys: RwLock::new(Arc::new(keys)),
-            keys_read_at: AtomicI64::new(now.timestamp_millis()),
+            keys_read_at: Mutex::new(now),
         })
     }
 
@@ -88,26 +89,20 @@ impl Context {
 
     /// Reads the keys again, since another process may have rotated them; not more often than
     /// once in `at_most_every`, whoever asks. True if there are others now.
+    ///
+    /// Who asks while somebody reads waits, and a reading that came to nothing does not count: no
+    /// key may be taken for invented because nobody could look for it.
     pub async fn refresh_keys(&self, at_most_every: TimeDelta) -> Result<bool, KeyRingError> {
+        let mut read_at = self.keys_read_at.lock().await;
         let now = self.now();
-        let before = self.keys_read_at.load(Ordering::Relaxed);
-        let due = now.timestamp_millis().saturating_sub(before) >= at_most_every.num_milliseconds();
-        let mine = due
-            && self
-                .keys_read_at
-                .compare_exchange(
-                    before,
-                    now.timestamp_millis(),
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                )
-                .is_ok();
-        if !mine {
+        // A clock that was set back must not keep anybody from reading.
+        if (now - *read_at).abs() < at_most_every {
             return Ok(false);
         }
         let fresh = KeyRing::load(&self.store, &self.master, now).await?;
         let changed = !fresh.same_signing_keys(&self.keys());
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        *read_at = now;
         if changed {
             // A token remembered as good must not outlive the key it was good by.
             self.store.cache().forget_tokens();
