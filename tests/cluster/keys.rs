@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use portcullis::rules::audit::Origin;
-use portcullis::service::authenticate::{Authentication, authenticate};
+use portcullis::service::authenticate::{Authentication, Principal, authenticate};
 use portcullis::service::tokens::issue_access_token;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -81,9 +81,9 @@ async fn token_by_a_key_that_signs_at_once(nodes: &Nodes, tokens: &Tokens) -> St
     let sql = "UPDATE sealed_keys SET retired_at = now() WHERE retired_at > now()";
     assert_eq!(nodes.database.execute(sql).await, 1);
     nodes.host.refresh_keys(TimeDelta::zero()).await.unwrap();
-    let facts = match authenticate(&nodes.host, &tokens.access).await.unwrap() {
-        Authentication::SignedIn(principal) => principal.facts,
-        other => panic!("{other:?}"),
+    let found = authenticate(&nodes.host, &tokens.access).await.unwrap();
+    let Authentication::SignedIn(Principal { facts }) = found else {
+        panic!("{found:?}");
     };
     let issued = issue_access_token(&nodes.host, &facts, nodes.host.now()).unwrap();
     let access = issued.text.reveal().to_owned();

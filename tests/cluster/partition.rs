@@ -128,20 +128,19 @@ async fn a_node_that_is_cut_off_admits_nobody_past_the_bound_and_signs_nobody_ou
     assert_says_that_it_cannot_tell(&checks, lost, lasts);
 }
 
+/// Neither those who get no word through nor those who get none back are told that it is so.
 #[tokio::test]
 async fn a_node_whose_database_has_fallen_silent_admits_nobody_past_the_bound_and_signs_nobody_out()
 {
     // Longer than the node waits for its database, so that some checks are answered meanwhile.
     let lasts = BOUND + Duration::from_secs(7);
-    let (checks, lost) = a_node_behind(Link::Silent, lasts).await;
-    assert_says_that_it_cannot_tell(&checks, lost, lasts);
-}
-
-#[tokio::test]
-async fn a_node_that_gets_no_answers_admits_nobody_past_the_bound_and_signs_nobody_out() {
-    let lasts = BOUND + Duration::from_secs(7);
-    let (checks, lost) = a_node_behind(Link::Mute, lasts).await;
-    assert_says_that_it_cannot_tell(&checks, lost, lasts);
+    let (silent, mute) = tokio::join!(
+        a_node_behind(Link::Silent, lasts),
+        a_node_behind(Link::Mute, lasts),
+    );
+    for (checks, lost) in [silent, mute] {
+        assert_says_that_it_cannot_tell(&checks, lost, lasts);
+    }
 }
 
 #[tokio::test]

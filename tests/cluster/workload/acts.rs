@@ -97,12 +97,11 @@ impl Workload {
         let Some(by) = self.admin(node, chance).await else {
             return;
         };
-        let ends = match ends {
-            Ends::Everyone { .. } => {
-                let except = Some(by.session.clone());
-                Ends::Everyone { except }
-            }
-            ends => ends,
+        let ends = if ends == (Ends::Everyone { except: None }) {
+            let except = Some(by.session.clone());
+            Ends::Everyone { except }
+        } else {
+            ends
         };
         let asked = request(&ends);
         self.end(node, &by, ends, asked).await;
@@ -211,10 +210,10 @@ impl Workload {
 
     /// Whatever was asked for with a token also tells whether the token admits.
     fn note_check(&self, node: usize, began: Duration, held: &Held, reply: Option<&Reply>) {
-        let outcome = match outcome(reply) {
-            Outcome::Declined => Outcome::Done,
-            outcome => outcome,
-        };
+        let mut outcome = outcome(reply);
+        if outcome == Outcome::Declined {
+            outcome = Outcome::Done;
+        }
         if matches!(outcome, Outcome::Refused(_)) {
             self.known().bury(&Ends::Session(held.session.clone()));
         }
@@ -249,8 +248,9 @@ fn outcome(reply: Option<&Reply>) -> Outcome {
 
 /// What came of something that somebody asked for who may not be admitted: then it was not done.
 fn act_outcome(reply: Option<&Reply>) -> Outcome {
-    match outcome(reply) {
-        Outcome::Refused(_) => Outcome::Declined,
-        outcome => outcome,
+    let outcome = outcome(reply);
+    if matches!(outcome, Outcome::Refused(_)) {
+        return Outcome::Declined;
     }
+    outcome
 }
