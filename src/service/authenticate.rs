@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::rules::access_token::{Fault, session_id_hint};
-use crate::rules::audit::{Action, AuditEvent, Origin};
+use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
 use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
 use crate::service::Context;
-use crate::service::end_session::end_sessions;
+use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
 use crate::service::key_ring::KeyRingError;
 use crate::service::tokens::verify_access_token;
@@ -170,15 +170,7 @@ async fn write_down(
                         .await?
                         .is_empty());
                 }
-                let Some(user_id) = tx.end_session_past(session_id, reason).await? else {
-                    return Ok::<_, StoreError>(false);
-                };
-                let event = AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
-                    .subject(user_id)
-                    .session(session_id)
-                    .reason(reason.code());
-                tx.audit(event).await?;
-                Ok(true)
+                end_one_past_limit(tx, session_id, reason).await
             })
         })
         .await?;
