@@ -33,5 +33,6 @@ mod problems;
 mod refresh;
 mod sessions;
 mod sign_in;
+mod slow;
 mod stale;
 mod tokens;
