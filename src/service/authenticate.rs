@@ -189,8 +189,7 @@ async fn verify(
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
         match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
-            Ok(true) => verified = verify_access_token(context, token, now),
-            Ok(false) => {}
+            Ok(()) => verified = verify_access_token(context, token, now),
             // It may be one that another process made since: not knowing is not refusing.
             Err(KeyRingError::Store(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "cannot read the keys"),
