@@ -10,6 +10,7 @@ pub mod edge;
 pub mod guards;
 pub mod pages;
 pub mod problem;
+pub mod request_log;
 pub mod routes;
 pub mod server;
 pub mod state;

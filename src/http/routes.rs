@@ -4,10 +4,10 @@ use actix_web::http::Method;
 use actix_web::{Handler, Responder, guard, web};
 
 use crate::http::api;
-use crate::http::edge::Pattern;
 use crate::http::guards::Guarded;
 use crate::http::pages;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log::Pattern;
 
 /// One door: a method on a path, who may pass, and what is done.
 pub struct Route {

@@ -10,6 +10,7 @@ use crate::entropy;
 use crate::http::edge::{page_of, see_other};
 use crate::http::guards::expected_form_token;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log;
 use crate::http::state::State;
 use crate::http::views::{
     ErrorPage, Instant, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
@@ -163,6 +164,7 @@ pub fn again<P: Page>(
     if !mendable {
         return Err(problem);
     }
+    request_log::note(request, problem.code);
     let mut answer = draw(
         request,
         problem.code.status(),
