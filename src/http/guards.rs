@@ -308,6 +308,15 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
     }
 }
 
+/// Recognises who asks for a page that is not there, if that can be told: such a page is the same
+/// without it. Programs are told nothing more.
+pub async fn recognise(request: &HttpRequest) {
+    if !is_api(request.path()) {
+        // Without the database, or with cookies that are good for nothing, it is nobody.
+        let _ = principal(request).await;
+    }
+}
+
 /// Does the caller present a bearer token, which then counts before any cookie?
 pub fn has_bearer(request: &HttpRequest) -> bool {
     matches!(bearer(request), Ok(Some(_)) | Err(_))

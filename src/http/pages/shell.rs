@@ -50,6 +50,10 @@ const DONE: &[(&str, &str)] = &[
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
     (
+        "administrator-made",
+        "The administrator was made. Sign in now.",
+    ),
+    (
         "user-deleted",
         "The user was deleted and all their sessions were ended.",
     ),
@@ -75,6 +79,15 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),
         notice: done(request),
         section,
+    }
+}
+
+/// The frame of a page that belongs to nobody, for whoever is there.
+pub fn shell_for_anybody(request: &HttpRequest, title: &str) -> Result<Shell, Problem> {
+    let principal = request.extensions().get::<Principal>().cloned();
+    match principal {
+        Some(principal) => Ok(shell(request, &principal, title, Section::None)),
+        None => bare_shell(request, title),
     }
 }
 
