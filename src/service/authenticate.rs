@@ -5,11 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::rules::access_token::{Fault, session_id_hint};
-use crate::rules::audit::{Action, AuditEvent, Origin};
+use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
 use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
 use crate::service::Context;
-use crate::service::end_session::end_sessions;
+use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
 use crate::service::key_ring::KeyRingError;
 use crate::service::tokens::verify_access_token;
@@ -171,15 +171,7 @@ async fn write_down(
                         .await?
                         .is_empty());
                 }
-                let Some(user_id) = tx.end_session_past(session_id, reason).await? else {
-                    return Ok::<_, StoreError>(false);
-                };
-                let event = AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
-                    .subject(user_id)
-                    .session(session_id)
-                    .reason(reason.code());
-                tx.audit(event).await?;
-                Ok(true)
+                end_one_past_limit(tx, session_id, reason).await
             })
         })
         .await?;
@@ -198,8 +190,7 @@ async fn verify(
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
         match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
-            Ok(true) => verified = verify_access_token(context, token, now),
-            Ok(false) => {}
+            Ok(()) => verified = verify_access_token(context, token, now),
             // It may be one that another process made since: not knowing is not refusing.
             Err(KeyRingError::Store(error)) => return Err(error),
             Err(error) => tracing::error!(%error, "cannot read the keys"),
