@@ -68,7 +68,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
-    plain("RUST_LOG", "info"),
+    plain("RUST_LOG", "info,actix_server=warn"),
 ];
 
 /// A setting that makes no sense. The message names the variable and never holds a secret.

@@ -74,7 +74,8 @@ fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
-        !(before.is_some_and(is_part) || word.ends_with(is_part) && after.is_some_and(is_part))
+        !(word.starts_with(is_part) && before.is_some_and(is_part)
+            || word.ends_with(is_part) && after.is_some_and(is_part))
     })
 }
 
@@ -115,6 +116,9 @@ fn the_checks_see_what_they_look_for() {
     assert!(names("crate::store::{Store}", "crate::store"));
     assert!(!names("use crate::https;", "crate::http"));
     assert!(!names("let smoka = 1;", "moka"));
+    assert!(names("tx.end_sessions(which)", ".end_sessions"));
+    assert!(!names("end_sessions(tx, which)", ".end_sessions"));
+    assert!(!names("tx.end_sessions_past(it)", ".end_sessions"));
     let text = "//! moka\nuse x;\n// moka\n#[cfg(test)]\nmod tests {\nuse moka;\n}\n";
     assert_eq!(code(text).collect::<Vec<_>>(), [(2, "use x;")]);
     let lines: Vec<usize> = code("a\n// b\nc\n").map(|(number, _)| number).collect();
@@ -214,6 +218,22 @@ fn nothing_in_the_program_weakens_the_cache() {
         |path| path == "src/store/validity_cache/weakness.rs",
         &["weaken("],
         "what only tests may ask for",
+    );
+}
+
+#[test]
+fn one_door_leads_to_the_end_of_a_session() {
+    // Whoever ended one elsewhere could forget its audit row.
+    only(
+        |path| in_room(path, "store") || path == "src/service/end_session.rs",
+        &[
+            ".end_sessions",
+            "Transaction::end_sessions",
+            "end_some_sessions",
+            "end_sessions_past",
+            "end_session_past",
+        ],
+        "the end of a session",
     );
 }
 

@@ -1,5 +1,4 @@
-//! The outermost layer: what every answer carries, what every refusal looks like, and one log line
-//! a request.
+//! The outermost layer: what every answer carries and what every refusal looks like.
 //!
 //! Knows the caller's path and which kind of answer is read there. Knows no route.
 
@@ -16,17 +15,14 @@ use actix_web::http::header::{
     STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode};
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::http::cookies;
-use crate::http::guards::{Identity, is_api};
+use crate::http::guards::is_api;
 use crate::http::pages::shell::error_page;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log;
 use crate::http::state::State;
-
-/// The path of a route, as it stands in the table; put beside each route for the log.
-#[derive(Clone, Copy, Debug)]
-pub struct Pattern(pub &'static str);
 
 /// Wraps the whole application.
 #[derive(Clone, Debug)]
@@ -115,6 +111,7 @@ fn foreign(error: &Error, status: StatusCode) -> Problem {
 fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
+    request_log::note(request, problem.code);
     if is_dead(request, problem, api) && state.cookies.any(request) {
         state.cookies.clear(request);
     }
@@ -256,39 +253,13 @@ fn seal(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     write_request_id(headers, request_id);
-    log(&response, request_id, began);
+    request_log::write(&response, request_id, began);
     response
 }
 
 fn write_request_id(headers: &mut HeaderMap, request_id: u64) {
     if let Ok(value) = HeaderValue::from_str(&format!("{request_id:016x}")) {
         headers.insert(REQUEST_ID, value);
-    }
-}
-
-fn log(response: &ServiceResponse<BoxBody>, request_id: u64, began: Instant) {
-    let request = response.request();
-    let pattern = request
-        .app_data::<Pattern>()
-        .map_or("(none)", |pattern| pattern.0);
-    let millis = began.elapsed().as_secs_f64() * 1000.0;
-    let method = request.method().as_str();
-    let status = response.status().as_u16();
-    let extensions = request.extensions();
-    match extensions.get::<Identity>() {
-        Some(Identity {
-            session_id,
-            user_id,
-        }) => tracing::info!(
-            target: "portcullis::request",
-            method, path = pattern, status, millis, %session_id, %user_id,
-            request_id = format_args!("{request_id:016x}"),
-        ),
-        None => tracing::info!(
-            target: "portcullis::request",
-            method, path = pattern, status, millis,
-            request_id = format_args!("{request_id:016x}"),
-        ),
     }
 }
 

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::body;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log;
 use crate::http::state::{State, header_text};
 use crate::rules::access_token::Fault;
 use crate::rules::id::{SessionId, UserId};
@@ -307,6 +308,15 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
     }
 }
 
+/// Recognises who asks for a page that is not there, if that can be told: such a page is the same
+/// without it. Programs are told nothing more.
+pub async fn recognise(request: &HttpRequest) {
+    if !is_api(request.path()) {
+        // Without the database, or with cookies that are good for nothing, it is nobody.
+        let _ = principal(request).await;
+    }
+}
+
 /// Does the caller present a bearer token, which then counts before any cookie?
 pub fn has_bearer(request: &HttpRequest) -> bool {
     matches!(bearer(request), Ok(Some(_)) | Err(_))
@@ -353,10 +363,7 @@ fn claimed_origin(request: &HttpRequest) -> Evidence {
 }
 
 fn cross_site(request: &HttpRequest) -> Problem {
-    tracing::warn!(
-        path = request.match_pattern(),
-        "refused: not from our own page"
-    );
+    request_log::warn(request, "refused: not from our own page");
     Problem::new(
         Code::CrossSite,
         "This request did not come from a current page of ours. Load the page again and repeat what you did.",
@@ -367,8 +374,7 @@ fn must_be_admin(request: &HttpRequest, principal: &Principal) -> Result<(), Pro
     if principal.facts.is_admin() {
         return Ok(());
     }
-    let user_id = principal.facts.user_id;
-    tracing::warn!(%user_id, path = request.match_pattern(), "refused: not an administrator");
+    request_log::warn(request, "refused: not an administrator");
     Err(Problem::new(
         Code::Forbidden,
         "Only administrators may do this.",

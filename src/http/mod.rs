@@ -11,6 +11,7 @@ pub mod guards;
 pub mod metrics;
 pub mod pages;
 pub mod problem;
+pub mod request_log;
 pub mod routes;
 pub mod server;
 pub mod state;

@@ -263,13 +263,10 @@ impl From<Error> for Problem {
                 ..Self::new(Code::Overloaded, detail)
             },
             Error::InvalidCredentials => Self::new(Code::InvalidCredentials, detail),
-            Error::Throttled { retry_after_secs } => {
-                tracing::warn!(retry_after_secs, "throttled");
-                Self {
-                    retry_after_secs: Some(retry_after_secs),
-                    ..Self::new(Code::Throttled, detail)
-                }
-            }
+            Error::Throttled { retry_after_secs } => Self {
+                retry_after_secs: Some(retry_after_secs),
+                ..Self::new(Code::Throttled, detail)
+            },
             Error::Refused(refusal) => refusal.into(),
             Error::Password(_) => Self {
                 field: Some("password"),

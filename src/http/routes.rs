@@ -1,13 +1,13 @@
 //! Every door of the server, in one table.
 
 use actix_web::http::Method;
-use actix_web::{Handler, Responder, guard, web};
+use actix_web::{Handler, HttpRequest, Responder, guard, web};
 
 use crate::http::api;
-use crate::http::edge::Pattern;
-use crate::http::guards::Guarded;
+use crate::http::guards::{Guarded, recognise};
 use crate::http::pages;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log::Pattern;
 
 /// One door: a method on a path, who may pass, and what is done.
 pub struct Route {
@@ -166,19 +166,23 @@ pub fn configure(config: &mut web::ServiceConfig) {
             }
         }
         let allow = allow.join(", ");
-        config.service(resource.default_service(web::to(move || {
-            let allow = allow.clone();
-            async move {
-                let detail = format!("The methods here are {allow}.");
-                let problem = Problem::new(Code::MethodNotAllowed, detail);
-                Err::<String, _>(Problem {
-                    allow: Some(allow),
-                    ..problem
-                })
-            }
-        })));
+        config.service(
+            resource.default_service(web::to(move |request: HttpRequest| {
+                let allow = allow.clone();
+                async move {
+                    recognise(&request).await;
+                    let detail = format!("The methods here are {allow}.");
+                    let problem = Problem::new(Code::MethodNotAllowed, detail);
+                    Err::<String, _>(Problem {
+                        allow: Some(allow),
+                        ..problem
+                    })
+                }
+            })),
+        );
     }
-    config.default_service(web::to(async || {
+    config.default_service(web::to(async |request: HttpRequest| {
+        recognise(&request).await;
         Err::<String, _>(Problem::new(
             Code::NotFound,
             "There is nothing at this address.",

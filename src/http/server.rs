@@ -81,14 +81,14 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     check_clock(&context).await?;
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.
-    let server = tokio::spawn(server);
+    let server = actix_web::rt::spawn(server);
     tokio::task::yield_now().await;
     let figures = match context.settings.metrics_bind {
         Some(address) => {
             let (figures, address) = metrics::listen(Arc::clone(&context), address)?;
             tracing::info!(%address, "figures for Prometheus at /metrics");
             let handle = figures.handle();
-            tokio::spawn(figures);
+            actix_web::rt::spawn(figures);
             Some(handle)
         }
         None => None,

@@ -50,11 +50,21 @@ impl Counter {
 /// Failures older than this are forgotten.
 pub const FORGOTTEN_AFTER: TimeDelta = TimeDelta::hours(24);
 
+/// How long to wait, rounded up so that nobody comes back too early.
+pub fn wait_in_words(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..=119 => (seconds.max(1), "second"),
+        120..=7199 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3600), "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
 
-    use super::Counter;
+    use super::{Counter, wait_in_words};
 
     #[test]
     fn the_wait_grows_and_is_capped() {
@@ -74,6 +84,23 @@ mod tests {
         ];
         for (counter, failures, seconds) in cases {
             assert_eq!(counter.delay(failures), TimeDelta::seconds(seconds));
+        }
+    }
+
+    #[test]
+    fn waits_are_rounded_up() {
+        for (seconds, text) in [
+            (0, "1 second"),
+            (1, "1 second"),
+            (2, "2 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (121, "3 minutes"),
+            (7_199, "120 minutes"),
+            (7_200, "2 hours"),
+            (7_201, "3 hours"),
+        ] {
+            assert_eq!(wait_in_words(seconds), text);
         }
     }
 }

@@ -1,16 +1,15 @@
 //! Who is this? Asked on every request; from memory in all but the first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::rules::access_token::{Fault, session_id_hint};
-use crate::rules::audit::{Action, AuditEvent, Origin};
+use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
 use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
 use crate::service::Context;
-use crate::service::end_session::end_sessions;
+use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
 use crate::service::key_ring::KeyRingError;
 use crate::service::tokens::verify_access_token;
@@ -22,9 +21,6 @@ use crate::store::validity_cache::{CachedSession, VerifiedToken};
 /// Keys are read again for a token with an unknown key, but not more often than this, so that
 /// invented keys cannot keep the database busy.
 const UNKNOWN_KEY_PAUSE: TimeDelta = TimeDelta::seconds(2);
-
-/// Longest wait for the keys, others' readings included.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The outcome; "the store does not answer" is the error beside it. Never merged.
 #[derive(Clone, Debug)]
@@ -175,15 +171,7 @@ async fn write_down(
                         .await?
                         .is_empty());
                 }
-                let Some(user_id) = tx.end_session_past(session_id, reason).await? else {
-                    return Ok::<_, StoreError>(false);
-                };
-                let event = AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
-                    .subject(user_id)
-                    .session(session_id)
-                    .reason(reason.code());
-                tx.audit(event).await?;
-                Ok(true)
+                end_one_past_limit(tx, session_id, reason).await
             })
         })
         .await?;
@@ -201,14 +189,11 @@ async fn verify(
 ) -> Result<Result<VerifiedToken, Fault>, StoreError> {
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
-        let refreshing = context.refresh_keys(UNKNOWN_KEY_PAUSE);
-        match tokio::time::timeout(PATIENCE, refreshing).await {
-            // Or somebody else's reading was waited for, which may have brought it.
-            Ok(Ok(_)) => verified = verify_access_token(context, token, now),
+        match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {
+            Ok(()) => verified = verify_access_token(context, token, now),
             // It may be one that another process made since: not knowing is not refusing.
-            Ok(Err(KeyRingError::Store(error))) => return Err(error),
-            Err(_) => return Err(StoreError::Unavailable(None)),
-            Ok(Err(error)) => tracing::error!(%error, "cannot read the keys"),
+            Err(KeyRingError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(%error, "cannot read the keys"),
         }
     }
     Ok(verified)

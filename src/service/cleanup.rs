@@ -4,6 +4,7 @@ use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::throttle::FORGOTTEN_AFTER;
 use crate::service::Context;
+use crate::service::end_session::end_past_limit;
 use crate::service::error::Error;
 use crate::service::touches::write_touches;
 
@@ -21,20 +22,7 @@ pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
             let ended = context
                 .store
                 .write(context.now(), move |tx| {
-                    Box::pin(async move {
-                        let ended = tx.end_sessions_past(reason, BATCH).await?;
-                        let events = ended
-                            .iter()
-                            .map(|(session_id, user_id)| {
-                                AuditEvent::new(Origin::SYSTEM, Action::SessionEnded)
-                                    .subject(*user_id)
-                                    .session(*session_id)
-                                    .reason(reason.code())
-                            })
-                            .collect();
-                        tx.audit_all(events).await?;
-                        Ok::<_, Error>(ended.len() as u64)
-                    })
+                    Box::pin(async move { end_past_limit(tx, reason, BATCH).await })
                 })
                 .await?;
             cleaned += ended;

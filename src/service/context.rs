@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::rules::audit::Origin;
@@ -14,7 +13,7 @@ use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Why nothing can be started.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +26,8 @@ pub enum StartError {
     Service(#[from] Error),
 }
 
-impl From<crate::store::StoreError> for StartError {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
         Self::Keys(KeyRingError::Store(error))
     }
 }
@@ -49,8 +48,15 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     master: MasterKey,
     keys: RwLock<Arc<KeyRing>>,
-    /// When they were last read; held while they are.
-    keys_read_at: Mutex<DateTime<Utc>>,
+    keys_read: tokio::sync::Mutex<KeysRead>,
+}
+
+/// The latest reading of the keys.
+#[derive(Debug)]
+struct KeysRead {
+    at: DateTime<Utc>,
+    /// Did the database answer?
+    answered: bool,
 }
 
 impl Context {
@@ -73,7 +79,10 @@ impl Context {
             clock,
             master,
             keys: RwLock::new(Arc::new(keys)),
-            keys_read_at: Mutex::new(now),
+            keys_read: tokio::sync::Mutex::new(KeysRead {
+                at: now,
+                answered: true,
+            }),
         })
     }
 
@@ -88,26 +97,31 @@ impl Context {
     }
 
     /// Reads the keys again, since another process may have rotated them; not more often than
-    /// once in `at_most_every`, whoever asks. True if there are others now.
-    ///
-    /// Who asks while somebody reads waits, and a reading that came to nothing does not count: no
-    /// key may be taken for invented because nobody could look for it.
-    pub async fn refresh_keys(&self, at_most_every: TimeDelta) -> Result<bool, KeyRingError> {
-        let mut read_at = self.keys_read_at.lock().await;
+    /// once in `at_most_every`, whoever asks. Whoever asks meanwhile waits, and afterwards the keys
+    /// are those that were found, or the answer is that nobody knows.
+    pub async fn refresh_keys(&self, at_most_every: TimeDelta) -> Result<(), KeyRingError> {
         let now = self.now();
-        // A clock that was set back must not keep anybody from reading.
-        if (now - *read_at).abs() < at_most_every {
-            return Ok(false);
+        let mut latest = self.keys_read.lock().await;
+        if (now - latest.at).max(TimeDelta::zero()) < at_most_every {
+            return if latest.answered {
+                Ok(())
+            } else {
+                Err(StoreError::Unavailable(None).into())
+            };
         }
-        let fresh = KeyRing::load(&self.store, &self.master, now).await?;
+        let read = KeyRing::load(&self.store, &self.master, now).await;
+        *latest = KeysRead {
+            at: now,
+            answered: !matches!(read, Err(KeyRingError::Store(_))),
+        };
+        let fresh = read?;
         let changed = !fresh.same_signing_keys(&self.keys());
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        *read_at = now;
         if changed {
             // A token remembered as good must not outlive the key it was good by.
             self.store.cache().forget_tokens();
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// A new signing key takes over once every process has had time to read it.

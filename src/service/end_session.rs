@@ -1,4 +1,4 @@
-//! The one way a session ends, whoever ends it and why.
+//! The one way a session ends, whoever ends it and why: the row and its audit row together.
 
 use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
@@ -78,6 +78,32 @@ pub async fn end_everyone(
             return Ok(total);
         }
     }
+}
+
+/// Ends live sessions that are past this limit, at most so many. Nobody asked for it, so nobody is
+/// its actor. Returns how many ended.
+pub async fn end_past_limit(
+    tx: &mut Transaction,
+    limit: EndReason,
+    at_most: u64,
+) -> Result<u64, StoreError> {
+    let ended = tx.end_sessions_past(limit, at_most).await?;
+    tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    Ok(ended.len() as u64)
+}
+
+/// As [`end_past_limit`], for one session. False if it is not past the limit, or not live.
+pub async fn end_one_past_limit(
+    tx: &mut Transaction,
+    session_id: SessionId,
+    limit: EndReason,
+) -> Result<bool, StoreError> {
+    let Some(user_id) = tx.end_session_past(session_id, limit).await? else {
+        return Ok(false);
+    };
+    let ended = [(session_id, user_id)];
+    tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    Ok(true)
 }
 
 fn events(ended: &[(SessionId, UserId)], reason: EndReason, origin: Origin) -> Vec<AuditEvent> {

@@ -7,6 +7,7 @@ use crate::rules::access_token::Fault;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::password::PasswordFault;
+use crate::rules::throttle::wait_in_words;
 use crate::store::StoreError;
 
 /// Why a credential that was presented does not admit.
@@ -54,8 +55,8 @@ pub enum Error {
     InvalidCredentials,
     /// Too many failed attempts.
     #[error(
-        "There were too many failed attempts. Try again in {} seconds.",
-        retry_after_secs
+        "There were too many failed attempts. Try again in {}.",
+        wait_in_words(*retry_after_secs)
     )]
     Throttled {
         /// When it is worth trying again.

@@ -41,12 +41,31 @@ impl Scene {
         scene
     }
 
+    /// As [`Self::on`], on a PostgreSQL server that nobody else uses.
+    async fn on_cluster() -> (Cluster, Self) {
+        let cluster = Cluster::start();
+        let scene = Self::on(|_| cluster.database()).await;
+        (cluster, scene)
+    }
+
     /// The same cookies and tokens are good.
     async fn assert_all_is_well(&self) {
         let mut browser = self.browser.clone();
         assert_eq!(browser.get("/account").await.status, 200);
         assert_eq!(self.server.verify(&self.tokens.access).await.status, 200);
         assert_eq!(self.server.get("/health/ready", None).await.status, 200);
+    }
+
+    /// After an outage: what was good before is good again, for everything.
+    async fn assert_nobody_was_signed_out(&self) {
+        self.assert_all_is_well().await;
+        assert_eq!(self.refresh().await.status, 200);
+        assert_eq!(self.sign_in().await.status, 200);
+    }
+
+    /// Where one's own session is ended over the API.
+    fn own_end(&self) -> String {
+        format!("/api/sessions/{}", self.tokens.session_id)
     }
 
     async fn verify(&self) -> Answer {
@@ -98,7 +117,7 @@ impl Scene {
                 "memory was believed past the bound"
             );
         }
-        let end = format!("/api/sessions/{}", self.tokens.session_id);
+        let end = self.own_end();
         let (verify, page, call, end, sign_in, refresh, ready, live) = tokio::join!(
             self.verify(),
             self.page(),
@@ -149,7 +168,7 @@ async fn locked(database: &Database, statements: &[&str]) -> DatabaseConnection 
 async fn an_sqlite_file_that_is_locked_signs_nobody_out() {
     let scene = Scene::on(Database::make_sqlite).await;
     let lock = locked(&scene.server.database, &["BEGIN EXCLUSIVE"]).await;
-    let end = format!("/api/sessions/{}", scene.tokens.session_id);
+    let end = scene.own_end();
     let (sign_in, refresh, end, others) = tokio::join!(
         scene.sign_in(),
         scene.refresh(),
@@ -164,30 +183,23 @@ async fn an_sqlite_file_that_is_locked_signs_nobody_out() {
     scene.server.advance(CACHE_SECS);
     assert_eq!(scene.verify().await.status, 200);
     lock.execute_unprepared("ROLLBACK").await.unwrap();
-    scene.assert_all_is_well().await;
-    assert_eq!(scene.refresh().await.status, 200);
-    assert_eq!(scene.sign_in().await.status, 200);
+    scene.assert_nobody_was_signed_out().await;
 }
 
 /// The file is there, but its tables are not: as if somebody had put another file in its place.
 #[tokio::test]
 async fn an_sqlite_file_without_its_tables_signs_nobody_out() {
     let scene = Scene::on(Database::make_sqlite).await;
-    let database = &scene.server.database;
-    database
-        .execute("ALTER TABLE users RENAME TO elsewhere")
-        .await;
-    database
-        .execute("ALTER TABLE sessions RENAME TO elsewhere_too")
-        .await;
+    let rename = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        scene.server.database.execute(&sql).await
+    };
+    rename("users", "elsewhere").await;
+    rename("sessions", "elsewhere_too").await;
     scene.assert_outage().await;
-    database
-        .execute("ALTER TABLE elsewhere RENAME TO users")
-        .await;
-    database
-        .execute("ALTER TABLE elsewhere_too RENAME TO sessions")
-        .await;
-    scene.assert_all_is_well().await;
+    rename("elsewhere", "users").await;
+    rename("elsewhere_too", "sessions").await;
+    scene.assert_nobody_was_signed_out().await;
 }
 
 #[tokio::test]
@@ -201,40 +213,31 @@ async fn a_postgres_whose_tables_are_locked_signs_nobody_out() {
     let lock = locked(&scene.server.database, &statements).await;
     scene.assert_outage().await;
     lock.execute_unprepared("ROLLBACK").await.unwrap();
-    scene.assert_all_is_well().await;
-    assert_eq!(scene.refresh().await.status, 200);
-    assert_eq!(scene.sign_in().await.status, 200);
+    scene.assert_nobody_was_signed_out().await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_is_gone_signs_nobody_out() {
-    let cluster = Cluster::start();
-    let scene = Scene::on(|_| cluster.database()).await;
+    let (cluster, scene) = Scene::on_cluster().await;
     cluster.stop();
     scene.assert_outage().await;
     cluster.resume();
-    scene.assert_all_is_well().await;
-    assert_eq!(scene.refresh().await.status, 200);
-    assert_eq!(scene.sign_in().await.status, 200);
+    scene.assert_nobody_was_signed_out().await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_hangs_signs_nobody_out() {
-    let cluster = Cluster::start();
-    let scene = Scene::on(|_| cluster.database()).await;
+    let (cluster, scene) = Scene::on_cluster().await;
     cluster.freeze();
     scene.assert_outage().await;
     cluster.thaw();
-    scene.assert_all_is_well().await;
-    assert_eq!(scene.refresh().await.status, 200);
-    assert_eq!(scene.sign_in().await.status, 200);
+    scene.assert_nobody_was_signed_out().await;
 }
 
 /// The commit was done, but nobody was told: the cache must not go on believing what was before.
 #[tokio::test]
 async fn an_end_whose_commit_was_not_confirmed_counts_if_the_table_has_it() {
-    let cluster = Cluster::start();
-    let scene = Scene::on(|_| cluster.database()).await;
+    let (_cluster, scene) = Scene::on_cluster().await;
     let database = &scene.server.database;
     let wait = async |on: &str| {
         database
@@ -254,7 +257,7 @@ async fn an_end_whose_commit_was_not_confirmed_counts_if_the_table_has_it() {
     };
     // From now on every commit waits for a second server that never comes.
     wait("nobody").await;
-    let end = format!("/api/sessions/{}", scene.tokens.session_id);
+    let end = scene.own_end();
     let answer = timed(scene.server.delete(&end, Some(&scene.tokens.access))).await;
     assert_unavailable(&answer);
     wait("").await;

@@ -1,5 +1,7 @@
 //! Guessing at passwords leads nowhere, and locks no owner out (ASVS 6.3, 2.4.1).
 
+mod owner;
+
 use reqwest::Method;
 use serde_json::json;
 

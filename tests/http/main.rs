@@ -34,5 +34,6 @@ mod problems;
 mod refresh;
 mod sessions;
 mod sign_in;
+mod slow;
 mod stale;
 mod tokens;

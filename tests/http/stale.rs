@@ -1,35 +1,21 @@
 //! Somebody changes the tables while the server runs: by hand, or with another process.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::clock::MovedClock;
 use portcullis::http::routes::routes;
 use portcullis::rules::audit::Origin;
 use portcullis::service::seed::{self, seed};
 use portcullis::service::users::{UserPatch, delete_user, update_user};
 use portcullis::service::{Context, reset::reset};
-use portcullis::store::Store;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::browser::form_token;
 use crate::support::process::run;
-use crate::support::{
-    Browser, Database, PASSWORD, Process, Server, TestUser, Tokens, client, settings,
-};
+use crate::support::{Browser, Database, PASSWORD, Process, Server, TestUser, Tokens, client};
 
 /// Far more than the bound within which this server learns of a change elsewhere.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Another process on the same database.
-async fn beside(server: &Server) -> Context {
-    let settings = settings(server.directory.path(), &server.database, &[]);
-    let store = Store::open(&settings).await.unwrap();
-    Context::start(settings, store, Arc::new(MovedClock::default()))
-        .await
-        .unwrap()
-}
 
 /// Somebody who is signed in with a browser and over the API, and whose sessions have been used.
 async fn signed_in(server: &Server, user: &TestUser, password: &str) -> (Browser, Tokens) {
@@ -105,7 +91,7 @@ async fn a_user_deleted_with_another_process_is_out() {
     let server = Server::start().await;
     let ada = server.user("ada@test.example", &[]).await;
     let (browser, tokens) = signed_in(&server, &ada, PASSWORD).await;
-    delete_user(&beside(&server).await, ada.id, Origin::HOST)
+    delete_user(&server.beside().await, ada.id, Origin::HOST)
         .await
         .unwrap();
     assert_out(&server, browser, &tokens, "user-gone").await;
@@ -120,7 +106,7 @@ async fn a_user_disabled_with_another_process_is_out() {
         enabled: Some(false),
         ..UserPatch::default()
     };
-    update_user(&beside(&server).await, ada.id, disable, Origin::HOST)
+    update_user(&server.beside().await, ada.id, disable, Origin::HOST)
         .await
         .unwrap();
     assert_out(&server, browser, &tokens, "user-disabled").await;
@@ -143,7 +129,7 @@ async fn a_user_disabled_by_hand_is_out_and_the_sessions_are_ended() {
 #[tokio::test]
 async fn who_was_seeded_anew_is_out_and_can_sign_in_again() {
     let server = Server::start().await;
-    let beside = beside(&server).await;
+    let beside = server.beside().await;
     let addresses = seed(&beside, Origin::HOST).await.unwrap();
     let email = addresses[1].to_owned();
     let before = TestUser {
@@ -169,7 +155,7 @@ async fn after_a_reset_everybody_is_out() {
     let ada = server.user("ada@test.example", &["admin"]).await;
     let (browser, tokens) = signed_in(&server, &ada, PASSWORD).await;
     assert_eq!(
-        reset(&beside(&server).await, Origin::HOST)
+        reset(&server.beside().await, Origin::HOST)
             .await
             .unwrap()
             .users,

@@ -17,6 +17,7 @@ mod cache;
 mod cache_race;
 mod cache_versions;
 mod change_list;
+mod crossing;
 mod indexes;
 mod keys_and_counts;
 mod migrations;

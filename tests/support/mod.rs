@@ -237,6 +237,14 @@ impl Server {
         (self.directory, self.database, self.clock)
     }
 
+    /// Another process on the same database, without a door of its own.
+    pub async fn beside(&self) -> Context {
+        let settings = settings(self.directory.path(), &self.database, &[]);
+        let store = Store::open(&settings).await.unwrap();
+        let clock = Arc::new(self.clock.clone());
+        Context::start(settings, store, clock).await.unwrap()
+    }
+
     pub fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }

@@ -7,7 +7,7 @@ use crate::http::api::auth::Password;
 use crate::http::body;
 use crate::http::guards::{Form, Perhaps};
 use crate::http::pages::set_up::{min_chars, must_match};
-use crate::http::pages::shell::{again, bare_shell, go_to, page};
+use crate::http::pages::shell::{again, bare_shell, go_to, page, shell_for_anybody};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::http::views::{InvitationDeadPage, InvitationPage};
@@ -94,7 +94,7 @@ fn invitation_page(
 }
 
 fn dead(request: &HttpRequest) -> Result<HttpResponse, Problem> {
-    let shell = bare_shell(request, "This link is not good any more")?;
+    let shell = shell_for_anybody(request, "This link is not good any more")?;
     let mut answer = page(request, &InvitationDeadPage { shell })?;
     *answer.status_mut() = Code::NotFound.status();
     Ok(answer)

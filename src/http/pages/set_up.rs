@@ -7,8 +7,9 @@ use crate::http::api::auth::Password;
 use crate::http::body;
 use crate::http::edge::see_other;
 use crate::http::guards::{Form, Perhaps};
-use crate::http::pages::shell::{again, bare_shell, page};
+use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log;
 use crate::http::state::State;
 use crate::http::views::SetUpPage;
 use crate::service::error::Error;
@@ -77,7 +78,14 @@ pub async fn submit(
                 remember: false,
                 replaces: None,
             };
-            let signed_in = sign_in(&state.context, attempt, &visitor).await?;
+            let signed_in = match sign_in(&state.context, attempt, &visitor).await {
+                Ok(signed_in) => signed_in,
+                // What was asked for is done all the same; only the way on is longer.
+                Err(error) => {
+                    request_log::note(&request, Problem::from(error).code);
+                    return Ok(go_to("/sign-in", "administrator-made"));
+                }
+            };
             state
                 .cookies
                 .set_session(&request, &signed_in, state.context.now());

@@ -10,6 +10,7 @@ use crate::entropy;
 use crate::http::edge::{page_of, see_other};
 use crate::http::guards::expected_form_token;
 use crate::http::problem::{Code, Problem};
+use crate::http::request_log;
 use crate::http::state::State;
 use crate::http::views::{
     ErrorPage, Instant, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
@@ -49,6 +50,10 @@ const DONE: &[(&str, &str)] = &[
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
     (
+        "administrator-made",
+        "The administrator was made. Sign in now.",
+    ),
+    (
         "user-deleted",
         "The user was deleted and all their sessions were ended.",
     ),
@@ -74,6 +79,15 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),
         notice: done(request),
         section,
+    }
+}
+
+/// The frame of a page that belongs to nobody, for whoever is there.
+pub fn shell_for_anybody(request: &HttpRequest, title: &str) -> Result<Shell, Problem> {
+    let principal = request.extensions().get::<Principal>().cloned();
+    match principal {
+        Some(principal) => Ok(shell(request, &principal, title, Section::None)),
+        None => bare_shell(request, title),
     }
 }
 
@@ -163,6 +177,7 @@ pub fn again<P: Page>(
     if !mendable {
         return Err(problem);
     }
+    request_log::note(request, problem.code);
     let mut answer = draw(
         request,
         problem.code.status(),

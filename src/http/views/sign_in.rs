@@ -188,8 +188,13 @@ impl Page for InvitationDeadPage {
     const TEMPLATE: &'static str = "invitation_dead.html";
 
     fn samples() -> Vec<Self> {
-        vec![Self {
-            shell: samples::signed_out("This link no longer works"),
-        }]
+        vec![
+            Self {
+                shell: samples::signed_out("This link no longer works"),
+            },
+            Self {
+                shell: samples::member("This link no longer works", Section::None),
+            },
+        ]
     }
 }

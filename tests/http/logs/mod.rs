@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use crate::support::Answer;
 use story::Story;
 
 /// It takes a second or two; each test looks at the same one.
@@ -105,6 +106,77 @@ async fn asvs_16_2_1_each_request_has_one_line_that_says_who_did_what_and_how_it
         .map(|(_, a)| a.header("x-request-id"))
         .collect();
     assert_eq!(ids.len(), story.answers.len(), "no number twice");
+}
+
+/// The one answer of this name, or the first with this status.
+fn answer_to<'a>(story: &'a Story, what: &str, status: u16) -> &'a Answer {
+    let named = |(name, answer): &&(&str, Answer)| *name == what && answer.status == status;
+    let found = story.answers.iter().find(named);
+    &found.unwrap_or_else(|| panic!("{what} was not {status}")).1
+}
+
+#[tokio::test]
+async fn asvs_16_2_1_the_line_of_a_request_says_why_it_was_not_done() {
+    let story = story().await;
+    let lines = parsed(story);
+    for (what, status, code) in [
+        ("forbidden", 403, "forbidden"),
+        ("alg none", 401, "invalid-token"),
+        ("bad json", 400, "invalid-request"),
+        ("use after end", 401, "session-ended"),
+        ("csrf", 403, "cross-site"),
+        ("sent to sign in", 303, "no-credential"),
+        ("mistyped on the page", 401, "invalid-credentials"),
+        ("wrong", 429, "throttled"),
+        ("outage", 503, "store-unavailable"),
+        ("nowhere", 404, "not-found"),
+    ] {
+        let id = answer_to(story, what, status).header("x-request-id");
+        assert_eq!(lines_of(&lines, id)[0]["code"], code, "{what}");
+    }
+    for (what, status) in [("session", 200), ("set-up", 303), ("ended", 303)] {
+        let id = answer_to(story, what, status).header("x-request-id");
+        assert!(lines_of(&lines, id)[0]["code"].is_null(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn asvs_16_2_1_and_16_3_2_what_was_tried_past_a_control_is_a_warning_with_its_address() {
+    let story = story().await;
+    let lines = parsed(story);
+    let warnings = lines
+        .iter()
+        .filter(|line| line["target"] == "portcullis::refused");
+    for line in warnings.clone() {
+        let id = line["request_id"].as_str().unwrap();
+        let request = &lines_of(&lines, id)[0];
+        for member in ["method", "path", "code", "session_id", "user_id"] {
+            assert_eq!(line[member], request[member], "{member} of {line}");
+        }
+        assert_eq!(
+            (&line["level"], &line["ip"]),
+            (&"WARN".into(), &"127.0.0.1".into())
+        );
+        assert!(request["ip"].is_null(), "{request}");
+    }
+    for (what, status, message) in [
+        ("forbidden", 403, "refused: not an administrator"),
+        ("csrf", 403, "refused: not from our own page"),
+        ("wrong", 429, "throttled"),
+    ] {
+        let id = answer_to(story, what, status).header("x-request-id");
+        let of: Vec<&Value> = warnings
+            .clone()
+            .filter(|line| line["request_id"] == id)
+            .collect();
+        assert_eq!(of.len(), 1, "{what}: {of:?}");
+        assert_eq!(of[0]["message"], message, "{what}");
+    }
+    let id = answer_to(story, "wrong", 401).header("x-request-id");
+    assert!(
+        warnings.clone().all(|line| line["request_id"] != id),
+        "a mistake is none"
+    );
 }
 
 #[tokio::test]

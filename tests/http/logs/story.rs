@@ -202,6 +202,11 @@ impl Story {
             "bad json",
             Answer::read(garbage.send().await.unwrap()).await,
         );
+        let mut stranger = Browser::at(base);
+        let sent_away = stranger.get("/account").await;
+        self.note("sent to sign in", sent_away);
+        let mistyped = stranger.sign_in(ADA, WRONG).await;
+        self.note("mistyped on the page", mistyped);
         let strange = client().get(format!("{base}/no/{ADA}?password={WRONG}"));
         self.note("nowhere", Answer::read(strange.send().await.unwrap()).await);
 

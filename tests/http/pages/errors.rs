@@ -1,5 +1,8 @@
 //! What is not done is said on a page that looks like the others.
 
+use reqwest::Method;
+
+use crate::support::browser::form_token;
 use crate::support::{Answer, Server};
 
 /// The common look, and nothing of the inside.
@@ -55,26 +58,90 @@ async fn refusals_are_pages_in_the_common_look() {
     looks_like_ours(&browser.get("/sign-in?ended=1&ended=2").await, 400);
 }
 
+/// The name in the header, and a sign-out button that works.
+fn shows_ada(page: &Answer, token: &str) -> bool {
+    let named = page
+        .text
+        .contains("<span class=\"hidden\">Signed in as </span>ada</p>");
+    assert_eq!(
+        named,
+        page.text.contains("action=\"/sign-out\""),
+        "{}",
+        page.text
+    );
+    assert!(!named || form_token(&page.text) == token, "{}", page.text);
+    named
+}
+
+#[tokio::test]
+async fn pages_that_are_not_there_show_who_is_signed_in() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let token = form_token(&browser.get("/account").await.text);
+    let paths = ["/no/such/page", "/invitation?token=wrong", "/invitation"];
+    for path in paths {
+        let page = browser.get(path).await;
+        looks_like_ours(&page, 404);
+        assert!(shows_ada(&page, &token), "{path}: {}", page.text);
+        let page = server.browser().get(path).await;
+        looks_like_ours(&page, 404);
+        assert!(!shows_ada(&page, &token), "{path}: {}", page.text);
+    }
+    let page = browser.post("/account", "", &[]).await;
+    looks_like_ours(&page, 405);
+    assert!(shows_ada(&page, &token), "{}", page.text);
+    let request = browser.request(Method::GET, "/api/none");
+    assert_eq!(browser.send(request).await.code(), "not-found");
+
+    // Past the life of the access token it is renewed, as on every page.
+    server.advance(300);
+    let before = browser.cookies.clone();
+    assert!(shows_ada(&browser.get(paths[0]).await, &token));
+    assert_ne!(browser.cookies, before);
+
+    // Without its database, what is not there is not there.
+    server.advance(60);
+    let before = browser.cookies.clone();
+    server
+        .database
+        .execute("ALTER TABLE sessions RENAME TO away")
+        .await;
+    let page = browser.get(paths[0]).await;
+    looks_like_ours(&page, 404);
+    assert!(!shows_ada(&page, &token));
+    assert_eq!(browser.cookies, before);
+    server
+        .database
+        .execute("ALTER TABLE away RENAME TO sessions")
+        .await;
+    assert!(shows_ada(&browser.get(paths[0]).await, &token));
+}
+
 #[tokio::test]
 async fn too_many_attempts_say_how_long_to_wait() {
     let server = Server::start().await;
     let mut browser = server.browser();
-    let mut answer = browser.sign_in("ada@test.example", "wrong").await;
-    for _ in 0..12 {
-        answer = browser.sign_in("ada@test.example", "wrong").await;
-        if answer.status == 429 {
-            break;
+    let mut said = Vec::new();
+    while said.len() < 9 {
+        let page = browser.sign_in("ada@test.example", "wrong").await;
+        if page.status == 401 {
+            continue;
         }
+        looks_like_ours(&page, 429);
+        let seconds: i64 = page.header("retry-after").parse().unwrap();
+        let words = match seconds {
+            1 => "1 second.".to_owned(),
+            2..120 => format!("{seconds} seconds."),
+            _ => format!("{} minutes.", (seconds + 59) / 60),
+        };
+        let words = format!("Try again in {words}");
+        assert!(page.text.contains(&words), "{words}: {}", page.text);
+        server.advance(seconds);
+        said.push(words);
     }
-    looks_like_ours(&answer, 429);
-    let seconds: u64 = answer.header("retry-after").parse().unwrap();
-    assert!(
-        answer
-            .text
-            .contains(&format!("Try again in {seconds} seconds")),
-        "{}",
-        answer.text
-    );
+    assert_eq!(said[0], "Try again in 1 second.");
+    assert!(said[8].ends_with(" minutes."), "{said:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The first administrator, made in the browser with the code that only the log shows.
 
 use portcullis::service::set_up::new_code;
+use reqwest::Method;
+use serde_json::json;
 
 use crate::support::browser::form_token;
 use crate::support::{Answer, Browser, PASSWORD, Server};
@@ -85,6 +87,42 @@ async fn the_code_makes_one_administrator_who_is_signed_in_and_is_dead_afterward
         other.get(&format!("/set-up?code={code}")).await.location(),
         "/sign-in"
     );
+}
+
+#[tokio::test]
+async fn who_was_made_but_cannot_be_signed_in_yet_is_told_so() {
+    let server = Server::start_with(&[("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1")]).await;
+    let code = code(&server).await;
+    // Somebody elsewhere guesses at an account that is not there yet.
+    let mut wait = 0;
+    while wait < 30 {
+        server.advance(wait);
+        let request = server
+            .request(Method::POST, "/api/auth/sign-in")
+            .header("x-forwarded-for", "192.0.2.1")
+            .json(&json!({ "email": EMAIL, "password": "wrong" }));
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        wait = answer.header("retry-after").parse().unwrap_or(0);
+    }
+    let mut browser = server.browser();
+    let made = set_up(&mut browser, &code, PASSWORD).await;
+    assert_eq!(
+        (made.status.as_u16(), made.location()),
+        (303, "/sign-in?done=administrator-made"),
+        "{}",
+        made.text
+    );
+    let page = browser.get(made.location()).await;
+    assert_eq!(page.status, 200);
+    assert!(
+        page.text
+            .contains("The administrator was made. Sign in now."),
+        "{}",
+        page.text
+    );
+    server.advance(wait);
+    assert_eq!(browser.sign_in(EMAIL, PASSWORD).await.status, 303);
+    assert_eq!(browser.get("/admin").await.status, 200);
 }
 
 #[tokio::test]

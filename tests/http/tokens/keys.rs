@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use futures_util::future::join_all;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use portcullis::rules::audit::Origin;
+use portcullis::service::sign_in::{SignIn, Visitor, sign_in};
+use portcullis::settings::Secret;
 use serde_json::{Value, json};
 
 use super::forge::{Forge, decode, encode, read};
-use crate::support::Server;
+use crate::support::{PASSWORD, Server, TestUser};
 
 #[tokio::test]
 async fn only_public_members_are_published_under_their_thumbprints() {
@@ -132,6 +135,82 @@ async fn a_new_key_signs_and_the_old_one_verifies_until_its_last_token_is_dead()
         .map(|key| key.id)
         .collect();
     assert!(!ids.contains(&old));
+}
+
+/// Another process has made a key and signs with it; this one has not noticed yet.
+async fn signed_elsewhere(server: &Server, user: &TestUser) -> String {
+    let beside = server.beside().await;
+    beside.rotate_keys(Origin::HOST).await.unwrap();
+    // Long after this one should have read it.
+    server.advance(31);
+    let request = SignIn {
+        email: user.email.clone(),
+        password: Secret::new(PASSWORD.to_owned()),
+        remember: false,
+        replaces: None,
+    };
+    let visitor = Visitor {
+        ip: [192, 0, 2, 7].into(),
+        user_agent: String::new(),
+    };
+    let signed_in = sign_in(&beside, request, &visitor).await.unwrap();
+    signed_in.tokens.access.text.reveal().to_owned()
+}
+
+#[tokio::test]
+async fn all_who_bring_a_new_key_at_once_wait_until_it_has_been_read() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let token = signed_elsewhere(&server, &ada).await;
+    let answers = join_all((0..20).map(|_| server.verify(&token))).await;
+    for answer in answers {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn without_the_database_a_key_that_is_not_known_is_neither_good_nor_bad() {
+    let forge = Forge::new().await;
+    let server = &forge.server;
+    let token = signed_elsewhere(server, &forge.user).await;
+    let mut browser = server.browser();
+    browser
+        .cookies
+        .insert("portcullis".to_owned(), token.clone());
+    let cookies = browser.cookies.clone();
+    let invented = forge.token(json!({"kid": "invented"}), json!({}));
+    let (message, _) = forge.tokens.access.rsplit_once('.').unwrap();
+    let unsigned = format!("{message}.{}", encode([7; 64]));
+
+    server
+        .database
+        .execute("ALTER TABLE sealed_keys RENAME TO away")
+        .await;
+    // The first of them asks the table; the next ones come too soon to ask again.
+    for token in [&token, &token, &invented] {
+        let answer = server.verify(token).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (503, "store-unavailable")
+        );
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(browser.get("/account").await.status, 503);
+    assert_eq!(browser.cookies, cookies);
+    forge
+        .refused(&unsigned, "invalid-token", "a known key did not sign it")
+        .await;
+    assert_eq!(server.verify(&forge.tokens.access).await.status, 200);
+
+    server
+        .database
+        .execute("ALTER TABLE away RENAME TO sealed_keys")
+        .await;
+    server.advance(2);
+    assert_eq!(server.verify(&token).await.status, 200);
+    forge
+        .refused(&invented, "invalid-token", "now it is known to be nobody's")
+        .await;
 }
 
 async fn published(server: &Server) -> BTreeSet<String> {

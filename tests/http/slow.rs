@@ -1,0 +1,83 @@
+//! Clients that announce a body and let the server wait.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::Server;
+
+/// What the server grants every body, by its own clock and not by one that can be moved.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends this, then a byte every so often, until there is an answer or the connection is closed.
+fn answer_to(address: &str, sent: &str, trickle: bool) -> (Duration, String) {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(sent.as_bytes()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let mut answer = Vec::new();
+    while answer.is_empty() && began.elapsed() < 2 * PATIENCE {
+        let mut some = [0; 4096];
+        match stream.read(&mut some) {
+            Ok(0) => break,
+            Ok(count) => answer.extend_from_slice(&some[..count]),
+            Err(_) if trickle => stream.write_all(b"x").unwrap(),
+            Err(_) => {}
+        }
+    }
+    let waited = began.elapsed();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // To its end: the connection is of no use any more.
+    stream.read_to_end(&mut answer).unwrap();
+    (waited, String::from_utf8(answer).unwrap())
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_408_after_ten_seconds() {
+    let server = Server::start().await;
+    let address = server.base.strip_prefix("http://").unwrap().to_owned();
+    let head = |path: &str, kind: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: 500\r\n\r\n"
+        )
+    };
+    let json = head("/api/auth/sign-in", "application/json");
+    let form = head("/sign-in", "application/x-www-form-urlencoded");
+    let cases = [
+        ("nothing", json.clone(), false),
+        ("the beginning", format!("{json}{{\"email\":"), false),
+        ("byte by byte", format!("{json}{{\"email\":\""), true),
+        ("a form", format!("{form}email=ada"), false),
+    ];
+    let waiting = cases.map(|(what, sent, trickle)| {
+        let address = address.clone();
+        let answer = tokio::task::spawn_blocking(move || answer_to(&address, &sent, trickle));
+        (what, answer)
+    });
+    // Whoever is in a hurry is served meanwhile.
+    assert_eq!(server.try_sign_in("nobody", "wrong").await.status, 401);
+    for (what, answer) in waiting {
+        let (waited, answer) = answer.await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 408 "),
+            "{what}: {answer:?} after {waited:?}"
+        );
+        assert!(
+            (PATIENCE..PATIENCE + Duration::from_secs(3)).contains(&waited),
+            "{what}: {waited:?}"
+        );
+        let document = answer.contains(r#""code":"invalid-request""#);
+        let page = answer.contains("<h1>The request did not arrive in time</h1>");
+        assert_eq!(
+            (document, page),
+            (what != "a form", what == "a form"),
+            "{what}: {answer}"
+        );
+        assert!(
+            answer.to_lowercase().contains("\r\nconnection: close\r\n"),
+            "{what}: {answer}"
+        );
+    }
+}
