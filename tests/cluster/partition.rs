@@ -145,8 +145,10 @@ async fn a_node_whose_database_has_fallen_silent_admits_nobody_past_the_bound_an
 
 #[tokio::test]
 async fn a_node_with_a_slow_database_is_never_behind_by_more_than_the_bound() {
-    a_node_behind(Link::Slow(BOUND / 5), BOUND * 4).await;
-    a_node_behind(Link::Slow(BOUND), BOUND * 5).await;
+    tokio::join!(
+        a_node_behind(Link::Slow(BOUND / 5), BOUND * 4),
+        a_node_behind(Link::Slow(BOUND), BOUND * 5),
+    );
 }
 
 /// What was asked of a node that is apart may be done when the network is there again. Nobody was

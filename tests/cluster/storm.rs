@@ -18,7 +18,7 @@ use reqwest::Method;
 use crate::faults::Fault;
 
 /// How long faults happen, unless told otherwise.
-const STORM: Duration = Duration::from_secs(25);
+const STORM: Duration = Duration::from_secs(20);
 
 /// Nobody's token expires and nobody has to prove anew who they are; the database's connections are
 /// few, so that they are all in use at times.

@@ -22,7 +22,7 @@ use crate::workload::Workload;
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// How long nothing must be found where there is nothing to find.
-const SOUND: Duration = Duration::from_secs(6);
+const SOUND: Duration = Duration::from_secs(5);
 
 /// Of a test's passwords.
 const HASH_COST: u32 = 4;
