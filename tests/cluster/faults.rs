@@ -51,6 +51,8 @@ impl Fault {
             Self::Network(node, Link::Mute),
             Self::Network(node, Link::Slow(BOUND / 8)),
             Self::Network(node, Link::Slow(BOUND)),
+            Self::Network(node, Link::LateCommit),
+            Self::Network(node, Link::UnconfirmedCommit),
             Self::StopPostgres,
             Self::FreezePostgres,
             Self::EndBackends,

@@ -3,9 +3,9 @@
 //! The promise: an end that one server has acknowledged holds on that server at once and on every
 //! other within the bound, whatever fails; and nothing that fails signs anybody out. Here the real
 //! program runs three times on a PostgreSQL of a test's own, each with a network to it that can be
-//! cut. [`elsewhere`], [`by_hand`], [`keys`], [`partition`] and [`pause`] each try one thing that
-//! may happen; [`storm`] lets everything happen at random and holds the history of it to the
-//! promise; [`weakness`] shows that a server that breaks the promise is found out that way.
+//! cut. [`elsewhere`], [`by_hand`], [`keys`], [`partition`], [`pause`], [`commit`] and [`crash`] each
+//! try one thing that may happen; [`storm`] lets everything happen at random and holds the history of
+//! it to the promise; [`weakness`] shows that a server that breaks the promise is found out that way.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +22,7 @@ mod support;
 
 mod by_hand;
 mod chance;
+mod commit;
 mod crash;
 mod door;
 mod elsewhere;

@@ -76,10 +76,9 @@ async fn a_node_behind(link: Link, lasts: Duration) -> (Vec<Check>, Instant) {
 
     // Nobody was signed out, by access token or refresh token; the other one is over.
     apart.until_admitted(&lives.access).await;
-    assert_eq!(
-        apart.door.verify(&ended.access).await,
-        Said::No("session-ended".to_owned())
-    );
+    nodes
+        .refused_elsewhere(Some(0), &ended.access, acknowledged)
+        .await;
     let document = serde_json::json!({ "refresh_token": lives.refresh });
     nodes
         .act(1, Method::POST, "/api/auth/refresh", "", document)
@@ -149,35 +148,4 @@ async fn a_node_with_a_slow_database_is_never_behind_by_more_than_the_bound() {
         a_node_behind(Link::Slow(BOUND / 5), BOUND * 4),
         a_node_behind(Link::Slow(BOUND), BOUND * 5),
     );
-}
-
-/// What was asked of a node that is apart may be done when the network is there again. Nobody was
-/// told that it was done; from then on it holds all the same.
-#[tokio::test]
-async fn an_end_that_a_silent_network_delivers_late_is_an_end() {
-    let nodes = Nodes::start().await;
-    let admin = nodes.admin(1).await;
-    let user = nodes.user("ada@test.example", &[]).await;
-    let tokens = nodes.sign_in(0, &user).await;
-    nodes.warm(&[&tokens, &admin]).await;
-    let apart = &nodes.nodes[1];
-    apart.proxy.set(Link::Mute);
-    let path = format!("/api/admin/sessions/{}", tokens.session_id);
-    let reply = apart
-        .door
-        .call(Method::DELETE, &path, Some(&admin.access), None)
-        .await;
-    assert_eq!(reply.unwrap().status, 503);
-    apart.proxy.set(Link::Up);
-    apart.until_admitted(&admin.access).await;
-    // Done or not: all nodes agree with the table, and the node itself can still do it.
-    nodes
-        .act(1, Method::DELETE, &path, &admin.access, Value::Null)
-        .await;
-    let acknowledged = Instant::now();
-    let said = apart.door.verify(&tokens.access).await;
-    assert_eq!(said, Said::No("session-ended".to_owned()));
-    nodes
-        .refused_elsewhere(Some(1), &tokens.access, acknowledged)
-        .await;
 }

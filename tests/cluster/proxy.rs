@@ -1,8 +1,9 @@
 //! A network between a server and its database that fails when it is told to.
 //!
-//! Knows bytes and connections, and nothing of what they mean.
+//! Knows bytes and connections, and of what they mean no more than how a commit looks.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -23,7 +24,15 @@ pub enum Link {
     Mute,
     /// Each piece arrives so much later.
     Slow(Duration),
+    /// All is well until a commit: it arrives when the link is up again.
+    LateCommit,
+    /// All is well until a commit: no answer to it, or to anything after it, arrives until the link
+    /// is up again.
+    UnconfirmedCommit,
 }
+
+/// What ends a transaction, as its text stands in the protocol.
+const COMMIT: &[u8] = b"COMMIT";
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Way {
@@ -32,8 +41,16 @@ enum Way {
 }
 
 impl Link {
-    fn stops(self, way: Way) -> bool {
-        self == Self::Silent || (self == Self::Mute && way == Way::Answer)
+    /// Does it keep back what goes this way on a connection on which somebody has asked to commit,
+    /// or has not?
+    fn stops(self, way: Way, committing: bool) -> bool {
+        match self {
+            Self::Up | Self::Cut | Self::Slow(_) => false,
+            Self::Silent => true,
+            Self::Mute => way == Way::Answer,
+            Self::LateCommit => way == Way::Question && committing,
+            Self::UnconfirmedCommit => way == Way::Answer && committing,
+        }
     }
 }
 
@@ -91,7 +108,9 @@ async fn serve(
 async fn connect(mut server: TcpStream, database: SocketAddr, mut link: watch::Receiver<Link>) {
     let mut torn = link.clone();
     let joined = async {
-        let reachable = link.wait_for(|link| !link.stops(Way::Question)).await;
+        let reachable = link
+            .wait_for(|link| !link.stops(Way::Question, false))
+            .await;
         drop(reachable.ok()?);
         TcpStream::connect(database).await.ok()
     };
@@ -107,10 +126,23 @@ async fn connect(mut server: TcpStream, database: SocketAddr, mut link: watch::R
     drop((server.set_nodelay(true), database.set_nodelay(true)));
     let was_torn = {
         let (questions, answers) = (server.split(), database.split());
+        let committing = AtomicBool::new(false);
         let both = async {
             tokio::join!(
-                carry(questions.0, answers.1, Way::Question, torn.clone()),
-                carry(answers.0, questions.1, Way::Answer, torn.clone()),
+                carry(
+                    questions.0,
+                    answers.1,
+                    Way::Question,
+                    &committing,
+                    torn.clone()
+                ),
+                carry(
+                    answers.0,
+                    questions.1,
+                    Way::Answer,
+                    &committing,
+                    torn.clone()
+                ),
             )
         };
         let mut torn = torn.clone();
@@ -129,12 +161,20 @@ async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     way: Way,
+    committing: &AtomicBool,
     mut link: watch::Receiver<Link>,
 ) -> Option<()> {
     let mut bytes = vec![0; 16 * 1024];
     loop {
         let count = from.read(&mut bytes).await.unwrap_or(0);
-        let link = *link.wait_for(|link| !link.stops(way)).await.ok()?;
+        if way == Way::Question && count > 0 {
+            let commits = bytes[..count]
+                .windows(COMMIT.len())
+                .any(|piece| piece == COMMIT);
+            committing.store(commits, Ordering::Relaxed);
+        }
+        let stops = |link: &Link| link.stops(way, committing.load(Ordering::Relaxed));
+        let link = *link.wait_for(|link| !stops(link)).await.ok()?;
         if let Link::Slow(later) = link {
             tokio::time::sleep(later).await;
         }
