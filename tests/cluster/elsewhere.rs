@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use crate::door::Said;
 use crate::nodes::{BOUND, NODES, Nodes, PATIENCE, until};
+use crate::proxy::Link;
 use crate::support::{PASSWORD, Tokens};
+
+/// How much later the database's words arrive at the node that is asked to end a session.
+const LATE: Duration = Duration::from_millis(20);
 
 /// One way to put somebody out: what it is, and whose token asks for it.
 struct Act {
@@ -109,11 +113,14 @@ async fn every_way_to_end_a_session_holds_on_this_node_at_once_and_on_the_others
             By::Itself => &tokens,
             By::Other => &others,
         };
+        // So slow that the change list cannot tell the node before it has told us.
+        nodes.nodes[here].proxy.set(Link::Slow(LATE));
         nodes
             .act(here, act.method, &path, &by.access, act.document)
             .await;
         let acknowledged = Instant::now();
         let said = nodes.nodes[here].door.verify(&tokens.access).await;
+        nodes.nodes[here].proxy.set(Link::Up);
         assert!(matches!(said, Said::No(_)), "{path}: {said:?}");
         let took = nodes
             .refused_elsewhere(Some(here), &tokens.access, acknowledged)
