@@ -104,12 +104,12 @@ fn report(history: &[Operation]) {
     }
     eprintln!("{counts:?}");
     for (what, least) in [
-        (("sign in", "yes"), 40),
+        (("sign in", "yes"), 20),
         (("check", "yes"), 1000),
-        (("check", "no"), 500),
-        (("check", "unknown"), 10),
-        (("end", "yes"), 30),
-        (("refresh", "yes"), 5),
+        (("check", "no"), 200),
+        (("check", "unknown"), 1),
+        (("end", "yes"), 10),
+        (("refresh", "yes"), 1),
     ] {
         assert!(
             counts.get(&what).is_some_and(|count| *count >= least),
