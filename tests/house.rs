@@ -213,6 +213,15 @@ fn one_door_leads_to_the_cache() {
 }
 
 #[test]
+fn nothing_in_the_program_weakens_the_cache() {
+    only(
+        |path| path == "src/store/validity_cache/weakness.rs",
+        &["weaken("],
+        "what only tests may ask for",
+    );
+}
+
+#[test]
 fn one_door_leads_to_the_end_of_a_session() {
     // Whoever ended one elsewhere could forget its audit row.
     only(

@@ -33,6 +33,7 @@ use crate::store::change_list::Changes;
 pub use crate::store::error::StoreError;
 pub use crate::store::transaction::{ActFuture, Transaction};
 use crate::store::validity_cache::ValidityCache;
+use crate::store::validity_cache::weakness::Weakness;
 
 /// Longest that one question to the database may take, its wait for a connection included.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -92,6 +93,9 @@ impl Store {
     /// none of it is answered from memory.
     pub fn learn(&self, changes: &Changes, since_boot: Duration) {
         let cache = self.cache();
+        if cache.is_weak(Weakness::Changes) {
+            return cache.confirm(since_boot);
+        }
         if changes.everyone {
             cache.forget_everyone();
         }

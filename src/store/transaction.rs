@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, Tr
 
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::Ended;
+use crate::store::validity_cache::weakness::Weakness;
 use crate::store::{PATIENCE, Store, StoreError};
 
 /// A transaction under way.
@@ -136,6 +137,9 @@ impl Store {
     }
 
     async fn apply(&self, marks: Vec<Mark>) {
+        if self.inner.cache.is_weak(Weakness::OwnActs) {
+            return;
+        }
         for mark in marks {
             match mark {
                 Mark::Ended(id, ended) => self.inner.cache.mark_ended(id, ended).await,

@@ -22,6 +22,8 @@
 mod cached_session;
 mod hot_sessions;
 mod versions;
+#[doc(hidden)]
+pub mod weakness;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A PostgreSQL server of a test's own, to stop, start and freeze.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -55,8 +55,18 @@ impl Cluster {
     /// Its database, which is empty.
     pub fn database(&self) -> Database {
         Database {
-            url: format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
+            url: self.url_at(self.address()),
         }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Its database, for somebody who reaches it at this address.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        format!("postgres://postgres@{address}/postgres")
     }
 
     /// Stops it as a power cut would.

@@ -54,8 +54,12 @@ impl PostgresReader {
         }
     }
 
+    /// The place in the list goes with the connection: every crash of the server ends it, and after
+    /// a crash the server gives numbers again of which only aborted transactions, or none, were on
+    /// disk. A snapshot from before says that they have been seen.
     pub(super) fn disconnect(&mut self) {
         self.connection = None;
+        self.forget_place();
     }
 
     pub(super) fn forget_place(&mut self) {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use uuid::Uuid;
 
 use crate::rules::id::{SessionId, UserId};
+use crate::store::validity_cache::weakness::{Weakness, Weaknesses};
 
 /// How finely sessions and users are told apart: a change of one makes one in this many be asked
 /// about again.
@@ -21,6 +22,7 @@ pub(super) struct Version(u64);
 pub(super) struct Versions {
     slots: Box<[AtomicU32]>,
     everyone: AtomicU64,
+    pub(super) weaknesses: Weaknesses,
 }
 
 impl Versions {
@@ -28,6 +30,7 @@ impl Versions {
         Self {
             slots: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
             everyone: AtomicU64::new(0),
+            weaknesses: Weaknesses::default(),
         }
     }
 
@@ -38,11 +41,15 @@ impl Versions {
     }
 
     pub(super) fn raise(&self, id: Uuid) {
-        self.slot(id).fetch_add(1, Ordering::AcqRel);
+        if !self.weaknesses.have(Weakness::Versions) {
+            self.slot(id).fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     pub(super) fn raise_all(&self) {
-        self.everyone.fetch_add(1, Ordering::AcqRel);
+        if !self.weaknesses.have(Weakness::Versions) {
+            self.everyone.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// The last bytes of a version 7 id are random (RFC 9562, 5.7).
