@@ -162,6 +162,7 @@ fn command(directory: &Path) -> Command {
         .current_dir(directory)
         .env("PORTCULLIS_DATA_DIR", directory)
         .env("PORTCULLIS_BIND", "127.0.0.1:0")
+        .env("PORTCULLIS_METRICS_BIND", "127.0.0.1:0")
         .env("PORTCULLIS_TRUSTED_PROXIES", "127.0.0.1")
         .env("PORTCULLIS_ACCESS_TOKEN_SECS", "3600");
     command

@@ -21,12 +21,22 @@ const DELAY: Duration = Duration::from_millis(100);
 /// How much is gathered at most, in bytes.
 const LARGE: usize = 32 * 1024;
 
-/// Writes what was gathered when it is dropped.
+/// Writes what was gathered when the process stops and drops it.
+#[derive(Debug)]
+pub struct Kept(Log);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+/// What was gathered and is not written yet.
 #[derive(Clone, Debug)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 /// Starts logging as the settings say. Keep what it returns until the process stops.
-pub fn start(settings: &Settings) -> Result<Log, SettingsError> {
+pub fn start(settings: &Settings) -> Result<Kept, SettingsError> {
     let fault = |problem: String| SettingsError {
         name: "RUST_LOG".to_owned(),
         problem,
@@ -52,7 +62,7 @@ pub fn start(settings: &Settings) -> Result<Log, SettingsError> {
             }
         });
     flusher.map_err(|error| fault(error.to_string()))?;
-    Ok(log)
+    Ok(Kept(log))
 }
 
 impl Log {

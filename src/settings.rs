@@ -14,7 +14,9 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-use crate::settings::values::{Values, YEAR, database_url, fault, networks, public_url, sqlite_in};
+use crate::settings::values::{
+    Values, YEAR, database_url, fault, master_key, networks, public_url, sqlite_in,
+};
 
 /// One variable of the environment.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +70,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
-    plain("RUST_LOG", "info,actix_server=warn"),
+    plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
 ];
 
 /// A setting that makes no sense. The message names the variable and never holds a secret.
@@ -206,8 +208,8 @@ impl Settings {
             master_key: values
                 .0
                 .get("PORTCULLIS_MASTER_KEY")
-                .cloned()
-                .map(Secret::new),
+                .map(|key| master_key(key))
+                .transpose()?,
             bind: values.parse(
                 "PORTCULLIS_BIND",
                 "an address and port such as 127.0.0.1:8080",

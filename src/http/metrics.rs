@@ -38,8 +38,9 @@ pub fn listen(
 
 async fn metrics(context: web::Data<Context>) -> HttpResponse {
     let mut text = String::new();
+    let held = context.store.cache().held().await;
     // Without its end mark no collector takes what is here.
-    if let Err(error) = encode(&mut text, &registry(&context)) {
+    if let Err(error) = encode(&mut text, &registry(&context, held)) {
         tracing::error!(%error, "figures cannot be written");
     }
     HttpResponse::Ok()
@@ -48,7 +49,7 @@ async fn metrics(context: web::Data<Context>) -> HttpResponse {
 }
 
 /// All figures, as they are now.
-fn registry(context: &Context) -> Registry {
+fn registry(context: &Context, held: u64) -> Registry {
     let (cache, measures) = (context.store.cache(), &context.measures);
     let mut registry = Registry::with_prefix("portcullis");
     registry.register_with_unit(
@@ -81,11 +82,10 @@ fn registry(context: &Context) -> Registry {
         "Database reads for checks; all other checks were answered from memory",
         ConstCounter::new(cache.loads()),
     );
-    let held = i64::try_from(cache.len()).unwrap_or(i64::MAX);
     registry.register(
         "sessions_in_memory",
         "Sessions held in memory, ended ones included",
-        ConstGauge::new(held),
+        ConstGauge::new(i64::try_from(held).unwrap_or(i64::MAX)),
     );
     registry
 }

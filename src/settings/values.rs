@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::settings::{Secret, SettingsError, VARIABLES};
 
@@ -209,4 +212,17 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, SettingsError> {
             })
         })
         .collect()
+}
+
+/// What it is worth is found out where it is used; that it is a key at all, before anything is made
+/// or changed.
+pub(super) fn master_key(text: &str) -> Result<Secret, SettingsError> {
+    let decoded = STANDARD.decode(text).map(Zeroizing::new);
+    if !decoded.is_ok_and(|bytes| bytes.len() == 32) {
+        return Err(fault(
+            "PORTCULLIS_MASTER_KEY",
+            "it is not 32 bytes in base64",
+        ));
+    }
+    Ok(Secret::new(text.to_owned()))
 }

@@ -1,30 +1,18 @@
 //! What another process did to a session counts here at once when an act on it is acknowledged.
 
-use portcullis::clock::SystemClock;
 use portcullis::rules::audit::Origin;
 use portcullis::rules::end_reason::EndReason;
-use portcullis::service::Context;
 use portcullis::service::end_session;
-use portcullis::store::Store;
 use portcullis::store::sessions::Which;
 use reqwest::Method;
 use serde_json::json;
-use std::sync::Arc;
 
-use crate::support::{Server, settings};
-
-/// Another process on the same database and master key.
-async fn other_process(server: &Server) -> Context {
-    let settings = settings(server.directory.path(), &server.database, &[]);
-    let store = Store::open(&settings).await.unwrap();
-    let clock = Arc::new(SystemClock);
-    Context::start(settings, store, clock).await.unwrap()
-}
+use crate::support::Server;
 
 #[tokio::test]
 async fn an_end_acknowledged_here_holds_here_even_if_another_process_wrote_it() {
     let server = Server::start_unfollowed().await;
-    let elsewhere = other_process(&server).await;
+    let elsewhere = server.beside().await;
     let admin = server.sign_in(&server.admin().await).await;
     let acts = [
         (Method::DELETE, "/api/admin/sessions/{sid}", json!(null)),
@@ -67,7 +55,7 @@ async fn an_end_acknowledged_here_holds_here_even_if_another_process_wrote_it() 
 #[tokio::test]
 async fn signing_out_holds_even_if_another_process_ended_the_session_before() {
     let server = Server::start_unfollowed().await;
-    let elsewhere = other_process(&server).await;
+    let elsewhere = server.beside().await;
     let ada = server.user("ada@test.example", &[]).await;
     let (here, other) = (server.sign_in(&ada).await, server.sign_in(&ada).await);
     for tokens in [&here, &other] {

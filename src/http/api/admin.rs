@@ -150,7 +150,7 @@ pub async fn stats(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Pro
         "failed_sign_ins_24h": figures.failed_sign_ins_24h,
         "ended_24h": ended,
         "cache": {
-            "sessions": context.store.cache().len(),
+            "sessions": context.store.cache().held().await,
             "loads": context.store.cache().loads(),
             "checks": context.measures.checks(),
         },

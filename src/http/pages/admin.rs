@@ -69,7 +69,7 @@ pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
                 .into_iter()
                 .map(|record| audit_row(record, now))
                 .collect(),
-            node: node_figures(context),
+            node: node_figures(context).await,
             idle_limit: duration(settings.session.idle),
             absolute_limit: duration(settings.session.absolute),
             remembered_idle_limit: duration(settings.remembered.idle),
@@ -78,7 +78,7 @@ pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
     )
 }
 
-fn node_figures(context: &Context) -> NodeFigures {
+async fn node_figures(context: &Context) -> NodeFigures {
     let (cache, measures) = (context.store.cache(), &context.measures);
     let checks = measures.checks();
     NodeFigures {
@@ -91,7 +91,7 @@ fn node_figures(context: &Context) -> NodeFigures {
         lag: cache.lag().map(span),
         checks,
         from_memory: from_memory(checks, cache.loads()),
-        held: cache.len(),
+        held: cache.held().await,
     }
 }
 
@@ -108,8 +108,9 @@ fn from_memory(checks: u64, loads: u64) -> String {
 fn span(span: Duration) -> String {
     match span.as_millis() {
         0 => "1 ms".to_owned(),
+        1_000 => "1 second".to_owned(),
         millis @ 1..10_000 => format!("{millis} ms"),
-        millis => format!("{} s", millis / 1_000),
+        millis => format!("{} seconds", millis / 1_000),
     }
 }
 
