@@ -13,7 +13,7 @@ use crate::rules::session::{Facts, Stored};
 use crate::rules::user_agent;
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
-use crate::service::error::Error;
+use crate::service::error::{Error, Refusal};
 use crate::service::passwords::{Comparison, is_too_long};
 use crate::service::throttle::{self, Target, account_name};
 use crate::service::tokens::{IssuedTokens, issue_access_token, new_refresh_token, token_hash};
@@ -61,7 +61,8 @@ pub struct SignedIn {
 /// # Errors
 /// [`Error::InvalidCredentials`] alike for an unknown address, a wrong password, an account
 /// without one and a disabled account, after the same time; [`Error::Throttled`],
-/// [`Error::Busy`], [`Error::Unavailable`]; [`Error::Password`] for one that is too long to be any.
+/// [`Error::Busy`], [`Error::Unavailable`]; [`Error::Password`] for one that is too long to be any;
+/// [`Error::Refused`] if somebody ended the new session at once.
 pub async fn sign_in(
     context: &Context,
     request: SignIn,
@@ -155,8 +156,16 @@ pub async fn sign_in(
         .store
         .session_facts(session_id, user_id, now)
         .await?;
-    let Stored::Open(facts) = &cached.stored else {
-        return Err(Error::InvalidCredentials);
+    let facts = match &cached.stored {
+        Stored::Open(facts) => facts,
+        // Somebody has ended it meanwhile, which says nothing against address and password.
+        Stored::Ended(ended) if ended.reason != EndReason::UserDisabled => {
+            let end = Some((ended.at, ended.reason));
+            return Err(Refusal::SessionEnded { session_id, end }.into());
+        }
+        Stored::Ended(_) | Stored::SessionGone | Stored::UserGone => {
+            return Err(Error::InvalidCredentials);
+        }
     };
     let access = issue_access_token(context, facts, now)?;
     let facts = Arc::clone(facts);

@@ -109,3 +109,27 @@ async fn nodes_whose_database_connections_are_all_ended_lose_no_change() {
         }
     }
 }
+
+/// As when an administrator puts everybody out at this very moment.
+#[tokio::test]
+async fn who_is_put_out_while_signing_in_is_not_told_that_the_password_is_wrong() {
+    const AT_ONCE: &str = "\
+        CREATE FUNCTION end_at_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         UPDATE sessions SET ended_at = now(), end_reason = 'everyone-out' WHERE id = NEW.id; \
+         RETURN NULL; \
+        END $$; \
+        CREATE TRIGGER end_at_once AFTER INSERT ON sessions \
+         FOR EACH ROW EXECUTE FUNCTION end_at_once()";
+    let nodes = Nodes::start().await;
+    let user = nodes.user("ada@test.example", &[]).await;
+    nodes.database.execute(AT_ONCE).await;
+    let document = json!({ "email": user.email, "password": PASSWORD });
+    let door = &nodes.nodes[0].door;
+    let asked = door.call(Method::POST, "/api/auth/sign-in", None, Some(document));
+    let reply = asked.await.unwrap();
+    assert_eq!(
+        (reply.status.as_u16(), reply.code()),
+        (401, "session-ended")
+    );
+    assert_eq!(reply.document["reason"], "everyone-out");
+}

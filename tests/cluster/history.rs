@@ -117,6 +117,16 @@ impl Ends {
         }
     }
 
+    /// Can a session be among them that somebody with this address opens at the same time?
+    pub fn may_name_one_of(&self, email: &str) -> bool {
+        match self {
+            Self::User(user) => *user.email == *email,
+            Self::Everyone { .. } => true,
+            Self::Disable(_) | Self::Delete(_) | Self::Reseed => self.bars(email),
+            Self::Session(_) => false,
+        }
+    }
+
     /// Is it about who has this address, and keeps them from signing in?
     pub fn bars(&self, email: &str) -> bool {
         match self {

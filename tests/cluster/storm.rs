@@ -75,6 +75,12 @@ async fn whatever_fails_an_acknowledged_end_holds_within_the_bound_and_nobody_is
     for violation in violations.iter().take(10) {
         eprintln!("{violation}");
     }
+    for operation in violations
+        .first()
+        .map_or(vec![], |first| first.story(&history))
+    {
+        eprintln!("    {operation}");
+    }
     assert!(violations.is_empty(), "{} violations", violations.len());
 }
 

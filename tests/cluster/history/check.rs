@@ -26,6 +26,39 @@ pub enum Violation {
     SignedInWhileBarred { said: Operation, end: Operation },
 }
 
+impl Violation {
+    /// The operations of this history that it is about: those on the same session or user, or on
+    /// everybody.
+    pub fn story<'h>(&self, history: &'h [Operation]) -> Vec<&'h Operation> {
+        let (Self::AdmittedAfterEnd { said, .. }
+        | Self::AdmittedAfterRefusal { said, .. }
+        | Self::RefusedWithoutEnd { said, .. }
+        | Self::SignInRefused { said }
+        | Self::SignedInWhileBarred { said, .. }) = self;
+        let session = match &said.act {
+            Act::Check(id) | Act::Refresh(id) => sessions(history).remove(id),
+            Act::SignIn(_) | Act::End(_) | Act::Enable(_) => None,
+        };
+        let email = match (&said.act, &session) {
+            (Act::SignIn(email), _) => Some(email.clone()),
+            (_, session) => session.as_ref().map(|session| session.user.email.clone()),
+        };
+        let is_about = |operation: &&Operation| match &operation.act {
+            Act::Check(id) | Act::Refresh(id) => session.as_ref().is_some_and(|s| s.id == *id),
+            Act::SignIn(other) => Some(other) == email.as_ref(),
+            Act::Enable(user) => Some(&user.email) == email.as_ref(),
+            Act::End(ends) => match ends {
+                Ends::Session(id) => session.as_ref().is_some_and(|s| s.id == *id),
+                Ends::User(user) | Ends::Disable(user) | Ends::Delete(user) => {
+                    Some(&user.email) == email.as_ref()
+                }
+                Ends::Everyone { .. } | Ends::Reseed => true,
+            },
+        };
+        history.iter().filter(is_about).collect()
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -188,11 +221,18 @@ fn wrong_sign_in(
     history: &[Operation],
 ) -> Option<Violation> {
     match &said.outcome {
-        Outcome::Refused(_) => {
-            let barred =
-                |(end, which): &(&Operation, &Ends)| which.bars(email) && end.began < said.ended;
+        Outcome::Refused(code) => {
+            let explained = |(end, which): &(&Operation, &Ends)| {
+                let was_opened = **code == *"session-ended";
+                let explains = if was_opened {
+                    which.may_name_one_of(email) && end.may_happen_after(said.began)
+                } else {
+                    which.bars(email)
+                };
+                explains && end.began < said.ended
+            };
             let said = said.clone();
-            (!ends.iter().any(barred)).then_some(Violation::SignInRefused { said })
+            (!ends.iter().any(explained)).then_some(Violation::SignInRefused { said })
         }
         Outcome::Opened { .. } => {
             let broken = ends.iter().find(|(end, which)| {

@@ -274,6 +274,26 @@ fn nobody_is_kept_from_signing_in_by_an_outage() {
 }
 
 #[test]
+fn a_session_that_is_ended_as_soon_as_it_is_opened_is_refused_as_such() {
+    let tried = || {
+        let act = Act::SignIn(user("ada").email);
+        operation(A, 50, 60, act, no("session-ended"))
+    };
+    let ended = |which, from, to| end(B, from, to, which, Outcome::Done);
+    assert_eq!(found(&[tried()]), ["sign-in refused"]);
+    for which in [EVERYONE, Ends::User(user("ada")), Ends::Delete(user("ada"))] {
+        assert_eq!(found(&[ended(which.clone(), 40, 51), tried()]), NOTHING);
+        assert_eq!(found(&[ended(which.clone(), 59, 80), tried()]), NOTHING);
+        let before = ended(which.clone(), 40, 50);
+        assert_eq!(found(&[before, tried()]), ["sign-in refused"]);
+        let after = ended(which, 60, 80);
+        assert_eq!(found(&[after, tried()]), ["sign-in refused"]);
+    }
+    let of_another = ended(Ends::User(user("ben")), 40, 80);
+    assert_eq!(found(&[of_another, tried()]), ["sign-in refused"]);
+}
+
+#[test]
 fn who_is_barred_does_not_sign_in() {
     let with = |others: Vec<Operation>| {
         let mut history = vec![end(A, 0, 10, Ends::Disable(user("ada")), Outcome::Done)];
