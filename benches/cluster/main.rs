@@ -60,7 +60,8 @@ fn main() {
             load::reads(&scene, 500..600);
         }
         if wanted("load") {
-            load::while_sessions_end(&scene, 600..1_600, 1_600..10_000);
+            let elsewhere = Scene::start(&server, "elsewhere", 1, 10_000);
+            load::while_sessions_end(&scene, &elsewhere, 600..1_600);
         }
     }
     if wanted("everyone") {

@@ -5,7 +5,10 @@
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
-use super::{DEVICES, FAMILY, GIVEN, IDLE, LIFETIME, OFFICE, OFFICES, Rows, SPAN, number};
+use super::{
+    DEVICES, FAMILY, GIVEN, IDLE, LIFETIME, OF_SESSIONS, OF_USERS, OFFICE, OFFICES, Rows, SPAN,
+    number,
+};
 
 impl Rows {
     /// Makes the rows in tables that are there and empty; `kept` is everybody's password hash and
@@ -39,7 +42,7 @@ impl Rows {
         let owner = format!("(n * 7919 % {})", self.users());
         let made =
             |user: &str| format!("({} + {user} * {span} / {})", now - 2 * span, self.users());
-        let user_id = dialect.id(&made(&owner), &owner);
+        let user_id = dialect.id(&made(&owner), &owner, OF_USERS);
         let instant = |millis: &str| dialect.instant(millis);
         let seen = format!("({now} - n % 3600 * 1000)");
         let ended = if self.some_ended {
@@ -71,7 +74,10 @@ impl Rows {
         } else {
             "randomblob(32)"
         };
-        let (session_id, made_user) = (dialect.id(&opened, "n"), dialect.id(&made("n"), "n"));
+        let (session_id, made_user) = (
+            dialect.id(&opened, "n", OF_SESSIONS),
+            dialect.id(&made("n"), "n", OF_USERS),
+        );
         vec![
             format!(
                 "WITH {users} INSERT INTO users (id, email, name, password_hash, password_pepper_id, created_at, updated_at) \
@@ -187,14 +193,24 @@ impl Dialect {
     }
 
     /// See [`super::id`].
-    fn id(self, millis: &str, row: &str) -> String {
+    fn id(self, millis: &str, row: &str, kind: u64) -> String {
+        let chance =
+            format!("(({row} * {row} % 4294967291 + {row} + {kind}) * 1103515245 % 4294967296)");
         if self.is_postgres() {
+            let hex = |number: &str, digits| format!("lpad(to_hex({number}), {digits}, '0')");
             format!(
-                "(lpad(to_hex({millis}), 12, '0') || '7' || lpad(to_hex({row} % 4096), 3, '0') || '8' \
-                 || lpad(to_hex({row}), 15, '0'))::uuid"
+                "({} || '7' || {} || '8' || {} || {} || {})::uuid",
+                hex(millis, 12),
+                hex(&format!("{row} % 4096"), 3),
+                hex(row, 7),
+                hex(&format!("{chance} % 65536"), 4),
+                hex(&format!("{chance} / 65536"), 4),
             )
         } else {
-            format!("unhex(printf('%012x7%03x8%015x', {millis}, {row} % 4096, {row}))")
+            format!(
+                "unhex(printf('%012x7%03x8%07x%04x%04x', {millis}, {row} % 4096, {row}, \
+                 {chance} % 65536, {chance} / 65536))"
+            )
         }
     }
 

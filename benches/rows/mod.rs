@@ -84,11 +84,11 @@ impl Rows {
     }
 
     pub(crate) fn session_id(&self, session: u64) -> SessionId {
-        SessionId(id(self.opened(session), session))
+        SessionId(id(self.opened(session), session, OF_SESSIONS))
     }
 
     pub(crate) fn user_id(&self, user: u64) -> UserId {
-        UserId(id(self.made(user), user))
+        UserId(id(self.made(user), user, OF_USERS))
     }
 
     pub(crate) fn email(user: u64) -> String {
@@ -146,9 +146,19 @@ fn names(user: u64) -> (&'static str, &'static str) {
     (GIVEN[at(GIVEN.len())], FAMILY[at(FAMILY.len())])
 }
 
-/// UUID v7, with the row's number where chance would be.
-fn id(millis: i64, row: u64) -> Uuid {
-    let text = format!("{millis:012x}7{:03x}8{row:015x}", row % 4096);
+/// Told apart in the last bytes of their identifiers.
+const OF_SESSIONS: u64 = 0;
+const OF_USERS: u64 = 1_013_904_223;
+
+/// UUID v7, with the row's number where chance would be, and something like chance in its last
+/// bytes, which the server finds its places by.
+fn id(millis: i64, row: u64, kind: u64) -> Uuid {
+    let chance = (row * row % 4_294_967_291 + row + kind) * 1_103_515_245 % 4_294_967_296;
+    let (high, low) = (chance % 65536, chance / 65536);
+    let text = format!(
+        "{millis:012x}7{:03x}8{row:07x}{high:04x}{low:04x}",
+        row % 4096
+    );
     Uuid::try_parse(&text).unwrap()
 }
 

@@ -7,7 +7,7 @@ use portcullis::store::audit::AuditSearch;
 
 use crate::doing::{check, clean_up, end_one, my_sessions, renew, search, sign_in};
 use crate::rows::Rows;
-use crate::scene::Scene;
+use crate::scene::{KNOWN, Scene};
 
 /// Rows of a page and of a clean-up, as the server has them.
 pub(crate) const PAGE: u64 = 50;
@@ -141,7 +141,7 @@ impl Act {
         if self == Self::CleanUp {
             (1, 6)
         } else {
-            (20, 200)
+            (2 * KNOWN as usize, 200)
         }
     }
 
@@ -167,7 +167,7 @@ impl Act {
                 timed(scene.context.store.count_users(&text)).await
             }
             Self::AuditOfUser => {
-                let user = scene.any(scene.rows.users());
+                let user = scene.user();
                 let search = AuditSearch {
                     user_id: Some(scene.rows.user_id(user)),
                     action: None,
@@ -195,7 +195,7 @@ impl By {
     }
 
     pub(crate) fn search(self, scene: &mut Scene) -> SessionSearch {
-        let user = scene.any(scene.rows.users());
+        let user = scene.user();
         let text = match self {
             Self::All | Self::Live | Self::User => String::new(),
             Self::Home => Rows::home(user),
@@ -235,7 +235,7 @@ impl Text {
     }
 
     fn search(self, scene: &mut Scene) -> String {
-        let user = scene.any(scene.rows.users());
+        let user = scene.user();
         match self {
             Self::Nothing => String::new(),
             Self::Email => Rows::email(user),

@@ -26,7 +26,7 @@ use crate::scene::Scene;
 
 /// All that [`portcullis::service::sign_in`] asks of the database, in its order.
 pub(crate) async fn sign_in(scene: &mut Scene) -> Duration {
-    let user = scene.any(scene.rows.users());
+    let user = scene.user();
     let user_id = scene.rows.user_id(user);
     let email = Rows::email(user);
     let ip = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + u32::try_from(user).unwrap()));
@@ -79,7 +79,7 @@ pub(crate) async fn sign_in(scene: &mut Scene) -> Duration {
 }
 
 pub(crate) async fn check(scene: &mut Scene) -> Duration {
-    let session = scene.any(scene.rows.sessions);
+    let session = scene.session();
     let user_id = scene.rows.user_id(scene.rows.owner(session));
     let (session_id, store) = (scene.rows.session_id(session), &scene.context.store);
     timed(store.fresh_session_facts(session_id, user_id, scene.context.now())).await
@@ -100,6 +100,7 @@ pub(crate) async fn renew(scene: &mut Scene) -> Duration {
         format!("UPDATE refresh_tokens SET token_hash = x'{hash}' WHERE session_id = x'{plain}'")
     };
     assert_eq!(scene.database.execute(&sql).await, 1);
+    recall(scene, session).await;
     let visitor = Visitor {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         user_agent: String::new(),
@@ -113,6 +114,7 @@ pub(crate) async fn renew(scene: &mut Scene) -> Duration {
 
 pub(crate) async fn end_one(scene: &mut Scene) -> Duration {
     let session = scene.live_session();
+    recall(scene, session).await;
     let which = Which::One(scene.rows.session_id(session));
     let reason = EndReason::EndedByAdmin;
     let began = Instant::now();
@@ -123,8 +125,21 @@ pub(crate) async fn end_one(scene: &mut Scene) -> Duration {
     began.elapsed()
 }
 
+/// Has a session and its user in memory, as those who are there now are.
+async fn recall(scene: &Scene, session: u64) {
+    let (store, now) = (&scene.context.store, scene.context.now());
+    let user_id = scene.rows.user_id(scene.rows.owner(session));
+    let session_id = scene.rows.session_id(session);
+    store.find_session(session_id, now).await.unwrap();
+    store.live_sessions_of(user_id, now).await.unwrap();
+    store
+        .fresh_session_facts(session_id, user_id, now)
+        .await
+        .unwrap();
+}
+
 pub(crate) async fn my_sessions(scene: &mut Scene) -> Duration {
-    let user = scene.any(scene.rows.users());
+    let user = scene.user();
     let user_id = scene.rows.user_id(user);
     let (store, now) = (&scene.context.store, scene.context.now());
     let since = now - TimeDelta::days(30);

@@ -15,14 +15,20 @@ use crate::acts::Act;
 use crate::rows::Rows;
 use crate::support::{self, Database};
 
+/// Rows that are asked about again and again, spread over the whole table: they are in memory after
+/// a first time. What a read from a disk costs is the disk's, and says nothing of the question.
+pub(crate) const KNOWN: u64 = 50;
+
 pub(crate) struct Scene {
     pub(crate) context: Context,
     pub(crate) rows: Rows,
     pub(crate) database: Database,
     /// Where the last page of a list is, so that it is looked for once.
     pub(crate) cursors: Vec<(Act, Option<Uuid>)>,
+    known: Vec<u64>,
     used: HashSet<u64>,
     random: u64,
+    turn: usize,
     _directory: TempDir,
 }
 
@@ -50,6 +56,7 @@ impl Scene {
             .unwrap();
         // As if the change list were read all the time.
         context.store.cache().confirm(Duration::MAX);
+        let known = known(&rows);
         println!(
             "{sessions} sessions made in {:.0} s",
             began.elapsed().as_secs_f64()
@@ -59,8 +66,11 @@ impl Scene {
             rows,
             database,
             cursors: Vec::new(),
-            used: HashSet::new(),
+            // Nobody ends them: an end would be remembered, and never be asked about again.
+            used: known.iter().copied().collect(),
+            known,
             random: 0x9e37_79b9_7f4a_7c15,
+            turn: 0,
             _directory: directory,
         }
     }
@@ -69,18 +79,29 @@ impl Scene {
         act.run(self).await
     }
 
-    /// Any of so many.
-    pub(crate) fn any(&mut self, count: u64) -> u64 {
+    /// One of the known sessions, in turn.
+    pub(crate) fn session(&mut self) -> u64 {
+        self.turn += 1;
+        self.known[self.turn % self.known.len()]
+    }
+
+    /// The user of one of the known sessions, in turn.
+    pub(crate) fn user(&mut self) -> u64 {
+        let session = self.session();
+        self.rows.owner(session)
+    }
+
+    fn any_session(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        self.random % count
+        self.random % self.rows.sessions
     }
 
     /// A live session that nobody has ended here yet; nor will anybody else be given it.
     pub(crate) fn live_session(&mut self) -> u64 {
         loop {
-            let session = self.any(self.rows.sessions);
+            let session = self.any_session();
             if self.rows.is_live(session) && self.used.insert(session) {
                 return session;
             }
@@ -96,4 +117,14 @@ impl Scene {
             .await
             .unwrap();
     }
+}
+
+fn known(rows: &Rows) -> Vec<u64> {
+    (0..KNOWN)
+        .map(|place| {
+            // A step to the side each, or they would be a few users' own.
+            let first = (place * 2 + 1) * rows.sessions / (KNOWN * 2) + place;
+            (first..).find(|session| rows.is_live(*session)).unwrap()
+        })
+        .collect()
 }
