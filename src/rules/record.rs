@@ -166,7 +166,7 @@ pub struct SessionSearch {
     pub user_id: Option<UserId>,
     /// Live, ended or all.
     pub status: SessionStatus,
-    /// Part of an e-mail address or name, or a whole client address or identifier.
+    /// Part of an e-mail address or name, or a whole e-mail address, client address or identifier.
     pub text: String,
 }
 

@@ -26,6 +26,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sea_query::{Asterisk, Expr, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 
 use crate::settings::Secret;
@@ -37,6 +38,10 @@ use crate::store::validity_cache::weakness::Weakness;
 
 /// Longest that one question to the database may take, its wait for a connection included.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What matches a search is counted no further than this. Counting all takes the longer the more
+/// there are, and nobody reads further: a number above this one says that there are more.
+pub const COUNTED: u64 = 10_000;
 
 /// The database and its cache. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
@@ -111,6 +116,20 @@ impl Store {
     /// Is it an SQLite file, and no server?
     pub fn is_embedded(&self) -> bool {
         self.backend() == DbBackend::Sqlite
+    }
+
+    /// How many rows there are, but at most one more than is counted.
+    async fn count(&self, mut rows: SelectStatement) -> Result<u64, StoreError> {
+        let count = Query::select()
+            .expr(Func::count(Expr::col(Asterisk)))
+            .from_subquery(rows.limit(COUNTED + 1).take(), "matching")
+            .take();
+        let question = self.backend().build(&count);
+        let row = self
+            .read(async |db| db.query_one_raw(question).await)
+            .await?;
+        let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+        Ok(count.map_or(0, |count| u64::try_from(count).unwrap_or_default()))
     }
 
     fn backend(&self) -> DbBackend {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use entity::{sessions, users};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, RelationDef, Select,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, RelationDef, Select,
 };
 use uuid::Uuid;
 
@@ -92,7 +92,18 @@ impl Store {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<Listed<SessionWithUser>, StoreError> {
-        let mut question = matching(search, now)
+        let named = self.named(search).await?;
+        // Where many are meant, their sessions are not far apart, and are found by passing others;
+        // where few are, theirs are asked for.
+        let question = match &named {
+            Named::Anybody => matching(search, now),
+            Named::These(users) => {
+                matching(search, now).filter(sessions::Column::UserId.is_in(users.iter().copied()))
+            }
+            Named::Many(text) => matching(search, now).filter(contains(text)),
+        };
+        let mut question = question
+            .join(JoinType::InnerJoin, to_user())
             .order_by_desc(sessions::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
@@ -116,15 +127,62 @@ impl Store {
         Ok(Listed { rows, next_cursor })
     }
 
-    /// How many sessions match.
+    /// How many sessions match, but at most one more than [`COUNTED`](crate::store::COUNTED).
     pub async fn count_sessions(
         &self,
         search: &SessionSearch,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
-        let question = matching(search, now);
-        self.read(async |db| question.count(db).await).await
+        use sessions::Column::{Id, UserId};
+        let question = matching(search, now).select_only().column(Id);
+        let question = match self.named(search).await? {
+            Named::Anybody => question,
+            Named::These(users) => question.filter(UserId.is_in(users)),
+            Named::Many(text) => {
+                let users = users::Entity::find()
+                    .select_only()
+                    .column(users::Column::Id);
+                question.filter(UserId.in_subquery(users.filter(contains(&text)).into_query()))
+            }
+        };
+        self.count(question.into_query()).await
     }
+
+    /// Whose sessions a search is for, by its text.
+    async fn named(&self, search: &SessionSearch) -> Result<Named, StoreError> {
+        let text = search.text.trim();
+        if text.is_empty() || whole(text).is_some() {
+            return Ok(Named::Anybody);
+        }
+        if let Some(user) = self.user_of_address(text).await? {
+            return Ok(Named::These(vec![user]));
+        }
+        let question = users::Entity::find()
+            .select_only()
+            .column(users::Column::Id)
+            .filter(contains(text))
+            .limit(FEW + 1)
+            .into_tuple::<Uuid>();
+        let users = self.read(|db| question.all(db)).await?;
+        Ok(if users.len() as u64 > FEW {
+            Named::Many(text.to_owned())
+        } else {
+            Named::These(users)
+        })
+    }
+}
+
+/// Users whose sessions are asked for by name, so to speak.
+const FEW: u64 = 1_000;
+
+/// Whom the text of a search names.
+enum Named {
+    /// It names nobody: sessions are searched by something else.
+    Anybody,
+    /// These users.
+    These(Vec<Uuid>),
+    /// More than a few, by this text.
+    Many(String),
 }
 
 /// A session's row and its user's columns.
@@ -150,8 +208,9 @@ impl WithUserColumns for Select<sessions::Entity> {
     }
 }
 
+/// But for whom the text names.
 fn matching(search: &SessionSearch, now: DateTime<Utc>) -> Select<sessions::Entity> {
-    let mut question = sessions::Entity::find().join(JoinType::InnerJoin, to_user());
+    let mut question = sessions::Entity::find();
     if let Some(user_id) = search.user_id {
         question = question.filter(sessions::Column::UserId.eq(user_id.0));
     }
@@ -160,21 +219,22 @@ fn matching(search: &SessionSearch, now: DateTime<Utc>) -> Select<sessions::Enti
         SessionStatus::Ended => question.filter(is_live(now).not()),
         SessionStatus::All => question,
     };
-    let text = search.text.trim();
-    if text.is_empty() {
-        return question;
+    match whole(search.text.trim()) {
+        Some(condition) => question.filter(condition),
+        None => question,
     }
+}
+
+/// What a text that is a whole identifier or client address is compared with.
+fn whole(text: &str) -> Option<Condition> {
     if let Ok(id) = Uuid::parse_str(text) {
-        return question.filter(
-            Condition::any()
-                .add(sessions::Column::Id.eq(id))
-                .add(sessions::Column::UserId.eq(id)),
-        );
+        let either = Condition::any()
+            .add(sessions::Column::Id.eq(id))
+            .add(sessions::Column::UserId.eq(id));
+        return Some(either);
     }
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
-        return question.filter(sessions::Column::Ip.eq(ip.to_string()));
-    }
-    question.filter(contains(text))
+    let ip = text.parse::<std::net::IpAddr>().ok()?;
+    Some(Condition::all().add(sessions::Column::Ip.eq(ip.to_string())))
 }
 
 /// The user's address or name contains the text, whatever the case.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use entity::{organizations, user_organizations, user_roles, users};
 use sea_orm::{
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Select,
 };
 use uuid::Uuid;
 
@@ -65,7 +66,9 @@ impl Store {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<Listed<UserRecord>, StoreError> {
-        let mut question = matching(text)
+        let mut question = self
+            .matching(text)
+            .await?
             .order_by_desc(users::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
@@ -81,10 +84,42 @@ impl Store {
         })
     }
 
-    /// How many users match.
+    /// How many users match, but at most one more than [`COUNTED`](crate::store::COUNTED).
     pub async fn count_users(&self, text: &str) -> Result<u64, StoreError> {
-        let question = matching(text);
-        self.read(async |db| question.count(db).await).await
+        let question = self.matching(text).await?;
+        let ids = question.select_only().column(users::Column::Id);
+        self.count(ids.into_query()).await
+    }
+
+    /// The user of whom this is the whole address.
+    pub(super) async fn user_of_address(&self, text: &str) -> Result<Option<Uuid>, StoreError> {
+        let Ok(email) = Email::new(text) else {
+            return Ok(None);
+        };
+        let question = users::Entity::find()
+            .select_only()
+            .column(users::Column::Id)
+            .filter(users::Column::Email.eq(email.as_str()))
+            .into_tuple::<Uuid>();
+        self.read(|db| question.one(db)).await
+    }
+
+    /// A text that is somebody's whole address or identifier means that user; any other means
+    /// those in whose address or name it is.
+    async fn matching(&self, text: &str) -> Result<Select<users::Entity>, StoreError> {
+        let question = users::Entity::find();
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(question);
+        }
+        let id = match Uuid::parse_str(text) {
+            Ok(id) => Some(id),
+            Err(_) => self.user_of_address(text).await?,
+        };
+        Ok(match id {
+            Some(id) => question.filter(users::Column::Id.eq(id)),
+            None => question.filter(contains(text)),
+        })
     }
 
     /// How many users have this role and may sign in.
@@ -196,16 +231,5 @@ impl Store {
             .into_iter()
             .map(|(id, live)| (id, u64::try_from(live).unwrap_or_default()))
             .collect())
-    }
-}
-
-fn matching(text: &str) -> Select<users::Entity> {
-    let question = users::Entity::find();
-    match text.trim() {
-        "" => question,
-        text => match Uuid::parse_str(text) {
-            Ok(id) => question.filter(users::Column::Id.eq(id)),
-            Err(_) => question.filter(contains(text)),
-        },
     }
 }

@@ -158,7 +158,7 @@ pub struct AdminSessionsPage {
     pub user: Option<String>,
     /// Id of that user.
     pub user_id: Option<String>,
-    /// How many were found in all.
+    /// How many were found in all, counted no further than the store counts.
     pub total: u64,
     /// Address of the next page of the list.
     pub next_url: Option<String>,

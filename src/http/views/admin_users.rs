@@ -17,7 +17,7 @@ pub struct AdminUsersPage {
     pub rows: Vec<UserRow>,
     /// What was searched for.
     pub q: String,
-    /// How many were found in all.
+    /// How many were found in all, counted no further than the store counts.
     pub total: u64,
     /// Address of the next page of the list.
     pub next_url: Option<String>,

@@ -5,15 +5,27 @@
 use tera::{Kwargs, State, Tera};
 
 use crate::rules::throttle::wait_in_words;
+use crate::store::COUNTED;
 
 /// Makes the filters known to every template.
 pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("grouped", |number: u64, _: Kwargs, _: &State| {
         grouped(number)
     });
+    tera.register_filter("counted", |number: u64, _: Kwargs, _: &State| {
+        counted(number)
+    });
     tera.register_filter("wait", |seconds: u64, _: Kwargs, _: &State| {
         wait_in_words(seconds)
     });
+}
+
+/// How many were found, where they are counted only so far.
+fn counted(number: u64) -> String {
+    if number > COUNTED {
+        return format!("More than {}", grouped(COUNTED));
+    }
+    grouped(number)
 }
 
 /// 1234567 as "1,234,567".
@@ -47,5 +59,12 @@ mod tests {
         ] {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn what_is_not_counted_to_the_end_is_said_so() {
+        assert_eq!(counted(1), "1");
+        assert_eq!(counted(COUNTED), "10,000");
+        assert_eq!(counted(COUNTED + 1), "More than 10,000");
     }
 }
