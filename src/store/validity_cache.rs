@@ -282,6 +282,8 @@ impl ValidityCache {
 
     fn is_fresh(&self, session_id: SessionId, cached: &CachedSession, now: DateTime<Utc>) -> bool {
         let current = |user_id| self.versions.of(session_id, user_id);
+        // In this order: a version that is compared before the list is known to have been read
+        // within the bound may be raised by a reading that only then confirms.
         cached.is_ended()
             || (self.is_confirmed()
                 && now < cached.loaded_at + self.facts_ttl
