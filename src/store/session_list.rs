@@ -154,26 +154,12 @@ impl Store {
         if text.is_empty() || whole(text).is_some() {
             return Ok(Named::Anybody);
         }
-        if let Some(user) = self.user_of_address(text).await? {
-            return Ok(Named::These(vec![user]));
-        }
-        let question = users::Entity::find()
-            .select_only()
-            .column(users::Column::Id)
-            .filter(contains(text))
-            .limit(FEW + 1)
-            .into_tuple::<Uuid>();
-        let users = self.read(|db| question.all(db)).await?;
-        Ok(if users.len() as u64 > FEW {
-            Named::Many(text.to_owned())
-        } else {
-            Named::These(users)
+        Ok(match self.few_named(text).await? {
+            Some(users) => Named::These(users),
+            None => Named::Many(text.to_owned()),
         })
     }
 }
-
-/// Users whose sessions are asked for by name, so to speak.
-const FEW: u64 = 1_000;
 
 /// Whom the text of a search names.
 enum Named {

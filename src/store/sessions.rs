@@ -8,7 +8,7 @@ use entity::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, QueryTrait,
 };
 
 use crate::rules::end_reason::EndReason;
@@ -194,13 +194,21 @@ impl Transaction {
         limit: u64,
     ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
         let past = self.past_limit(reason);
-        let ids = sessions::Entity::find()
+        // By the limit, in the order of which they are found at once; in that of their ids every
+        // live session would be passed.
+        let some = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::EndedAt.is_null())
             .filter(past.clone())
-            .order_by_asc(sessions::Column::Id)
+            .order_by_asc(limit_column(reason))
             .limit(limit)
+            .into_query();
+        let ids = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Id)
+            .filter(sessions::Column::Id.in_subquery(some))
+            .order_by_asc(sessions::Column::Id)
             .lock_exclusive()
             .into_tuple::<uuid::Uuid>()
             .all(self.connection())
@@ -223,12 +231,7 @@ impl Transaction {
     }
 
     fn past_limit(&self, reason: EndReason) -> Condition {
-        let column = if reason == EndReason::Idle {
-            sessions::Column::IdleExpiresAt
-        } else {
-            sessions::Column::ExpiresAt
-        };
-        Condition::all().add(column.lte(self.now))
+        Condition::all().add(limit_column(reason).lte(self.now))
     }
 
     /// As [`Self::end_sessions`], for at most `limit` sessions. Returns how many were found, some
@@ -347,6 +350,14 @@ impl Transaction {
             .await?;
         self.forget(session_id);
         Ok((updated.rows_affected == 1).then_some(proven_at))
+    }
+}
+
+fn limit_column(limit: EndReason) -> sessions::Column {
+    if limit == EndReason::Idle {
+        sessions::Column::IdleExpiresAt
+    } else {
+        sessions::Column::ExpiresAt
     }
 }
 

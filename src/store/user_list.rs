@@ -18,6 +18,9 @@ use crate::store::session_list::{contains, is_live};
 use crate::store::users::{Credentials, with_role};
 use crate::store::{Store, StoreError};
 
+/// Users who are asked for by their ids.
+const FEW: u64 = 1_000;
+
 impl Store {
     /// The credentials behind an address.
     pub async fn find_credentials(&self, email: &Email) -> Result<Option<Credentials>, StoreError> {
@@ -92,7 +95,7 @@ impl Store {
     }
 
     /// The user of whom this is the whole address.
-    pub(super) async fn user_of_address(&self, text: &str) -> Result<Option<Uuid>, StoreError> {
+    async fn user_of_address(&self, text: &str) -> Result<Option<Uuid>, StoreError> {
         let Ok(email) = Email::new(text) else {
             return Ok(None);
         };
@@ -104,20 +107,36 @@ impl Store {
         self.read(|db| question.one(db)).await
     }
 
+    /// Users whose address or name a text is in, unless they are more than a few; the one user of
+    /// whom it is the whole address.
+    pub(super) async fn few_named(&self, text: &str) -> Result<Option<Vec<Uuid>>, StoreError> {
+        if let Some(user) = self.user_of_address(text).await? {
+            return Ok(Some(vec![user]));
+        }
+        let question = users::Entity::find()
+            .select_only()
+            .column(users::Column::Id)
+            .filter(contains(text))
+            .limit(FEW + 1)
+            .into_tuple::<Uuid>();
+        let users = self.read(|db| question.all(db)).await?;
+        Ok((users.len() as u64 <= FEW).then_some(users))
+    }
+
     /// A text that is somebody's whole address or identifier means that user; any other means
-    /// those in whose address or name it is.
+    /// those in whose address or name it is. Where they are few they are asked for, since to pass
+    /// all others in the order of a list takes longer than to look at them in any.
     async fn matching(&self, text: &str) -> Result<Select<users::Entity>, StoreError> {
         let question = users::Entity::find();
         let text = text.trim();
         if text.is_empty() {
             return Ok(question);
         }
-        let id = match Uuid::parse_str(text) {
-            Ok(id) => Some(id),
-            Err(_) => self.user_of_address(text).await?,
-        };
-        Ok(match id {
-            Some(id) => question.filter(users::Column::Id.eq(id)),
+        if let Ok(id) = Uuid::parse_str(text) {
+            return Ok(question.filter(users::Column::Id.eq(id)));
+        }
+        Ok(match self.few_named(text).await? {
+            Some(ids) => question.filter(users::Column::Id.is_in(ids)),
             None => question.filter(contains(text)),
         })
     }

@@ -230,8 +230,14 @@ async fn sqlite_never_reads_all_sessions_for_what_is_asked_often() {
             "SEARCH s USING",
         ),
         (format!("SELECT * FROM sessions s WHERE s.user_id = {ada} AND {live} ORDER BY s.id DESC"), "SEARCH s USING INDEX"),
-        ("SELECT id FROM sessions s WHERE s.ended_at IS NULL AND s.idle_expires_at <= 'now' LIMIT 500".to_owned(), "live_idle"),
-        ("SELECT id FROM sessions s WHERE s.ended_at IS NULL AND s.expires_at <= 'now' LIMIT 500".to_owned(), "live_lifetime"),
+        (
+            "SELECT id FROM sessions s WHERE s.id IN (SELECT p.id FROM sessions p WHERE p.ended_at IS NULL AND p.idle_expires_at <= 'now' ORDER BY p.idle_expires_at LIMIT 500) ORDER BY s.id".to_owned(),
+            "live_idle",
+        ),
+        (
+            "SELECT id FROM sessions s WHERE s.id IN (SELECT p.id FROM sessions p WHERE p.ended_at IS NULL AND p.expires_at <= 'now' ORDER BY p.expires_at LIMIT 500) ORDER BY s.id".to_owned(),
+            "live_lifetime",
+        ),
         (
             format!("SELECT s.* FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id < {ada} ORDER BY s.id DESC LIMIT 21"),
             "SEARCH s USING",
