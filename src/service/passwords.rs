@@ -184,7 +184,7 @@ fn decoy(cost: u32) -> Result<String, Error> {
     Ok(format!("$2b${cost:02}${text}"))
 }
 
-fn cost_of(hash: &str) -> Option<u32> {
+pub(super) fn cost_of(hash: &str) -> Option<u32> {
     hash.split('$').nth(2)?.parse().ok()
 }
 

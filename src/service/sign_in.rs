@@ -14,7 +14,7 @@ use crate::rules::user_agent;
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::{Error, Refusal};
-use crate::service::passwords::{Comparison, is_too_long};
+use crate::service::passwords::{Comparison, cost_of, is_too_long};
 use crate::service::throttle::{self, Target, account_name};
 use crate::service::tokens::{IssuedTokens, issue_access_token, new_refresh_token, token_hash};
 use crate::settings::Secret;
@@ -181,7 +181,17 @@ pub(super) async fn still_valid(
     compared: &Credentials,
 ) -> Result<bool, Error> {
     let current = tx.lock_user(compared.user_id).await?;
-    Ok(current.is_some_and(|c| c.enabled && c.password_hash == compared.password_hash))
+    Ok(current.is_some_and(|current| current.enabled && is_same_password(compared, &current)))
+}
+
+/// Whoever signs in at the same moment may have kept the same password anew, with another cost or
+/// pepper.
+fn is_same_password(compared: &Credentials, current: &Credentials) -> bool {
+    let cost = |credentials: &Credentials| credentials.password_hash.as_deref().map(cost_of);
+    let kept_anew = current.password_hash.is_some()
+        && current.password_changed_at == compared.password_changed_at
+        && (current.pepper_id != compared.pepper_id || cost(current) != cost(compared));
+    current.password_hash == compared.password_hash || kept_anew
 }
 
 pub(super) fn kept_hash(credentials: &Credentials) -> Option<(&str, &str)> {

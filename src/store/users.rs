@@ -23,6 +23,8 @@ pub struct Credentials {
     pub password_hash: Option<String>,
     /// The pepper that keyed the pre-hash.
     pub pepper_id: Option<String>,
+    /// When the password was chosen; keeping the same one otherwise does not change it.
+    pub password_changed_at: Option<DateTime<Utc>>,
     /// May the account be used?
     pub enabled: bool,
 }
@@ -41,6 +43,7 @@ impl From<users::Model> for Credentials {
             name: row.name,
             password_hash: row.password_hash,
             pepper_id: row.password_pepper_id,
+            password_changed_at: row.password_changed_at,
             enabled: row.disabled_at.is_none(),
         }
     }

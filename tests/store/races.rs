@@ -15,6 +15,7 @@ use portcullis::service::error::{Error, Refusal};
 use portcullis::service::sign_in::SignedIn;
 use portcullis::service::users::{UserPatch, delete_user, update_user};
 use portcullis::settings::Secret;
+use portcullis::store::Store;
 
 use crate::bench::{Bench, make_user, sign_in_at, visitor};
 use crate::support::PASSWORD;
@@ -29,6 +30,7 @@ on_both! {
     no_sign_in_survives_a_deletion_that_was_acknowledged
     no_sign_in_by_an_old_password_survives_its_change
     no_sign_in_by_an_old_password_survives_its_replacement_by_the_host
+    of_sign_ins_at_once_that_keep_the_password_anew_none_is_refused
     two_administrators_who_remove_each_other_at_once_leave_one
     of_ten_users_made_at_once_with_one_address_there_is_one
 }
@@ -161,6 +163,24 @@ async fn no_sign_in_by_an_old_password_survives_its_replacement_by_the_host(benc
         assert_eq!(bench.open_sessions(user).await, 0, "round {round}");
         assert_refused(&bench.context, &signed_in).await;
     }
+}
+
+async fn of_sign_ins_at_once_that_keep_the_password_anew_none_is_refused(bench: Bench) {
+    bench.user("ada@test.example", &[]).await;
+    let mut settings = bench.settings();
+    settings.bcrypt_cost += 1;
+    let store = Store::open(&settings).await.unwrap();
+    let clock = Arc::new(bench.clock.clone());
+    let dearer = Context::start(settings, store, clock).await.unwrap();
+    let sign_ins = (0..SIGN_INS).map(|_| sign_in_at(&dearer, "ada@test.example", PASSWORD));
+    for outcome in join_all(sign_ins).await {
+        assert!(outcome.is_ok(), "{outcome:?}");
+    }
+    assert!(
+        sign_in_at(&dearer, "ada@test.example", "a wrong password")
+            .await
+            .is_err()
+    );
 }
 
 async fn two_administrators_who_remove_each_other_at_once_leave_one(bench: Bench) {
