@@ -166,6 +166,11 @@ async fn write_down(
         .write(now, move |tx| {
             Box::pin(async move {
                 if reason == EndReason::UserDisabled {
+                    let user = tx.lock_user(verified.user_id).await?;
+                    if user.is_some_and(|user| user.enabled) {
+                        // Enabled again by somebody else since.
+                        return Ok(false);
+                    }
                     let which = Which::One(session_id);
                     return Ok(!end_sessions(tx, which, reason, Origin::SYSTEM)
                         .await?

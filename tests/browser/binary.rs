@@ -25,6 +25,7 @@ impl Portcullis {
             .current_dir(directory.path())
             .env_clear()
             .env("PORTCULLIS_BIND", format!("127.0.0.1:{port}"))
+            .env("PORTCULLIS_METRICS_BIND", "127.0.0.1:0")
             .env("PORTCULLIS_PUBLIC_URL", &base)
             .env("PORTCULLIS_BCRYPT_COST", "10")
             .stdout(Stdio::null())

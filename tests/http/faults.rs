@@ -275,3 +275,30 @@ async fn an_end_whose_commit_was_not_confirmed_counts_if_the_table_has_it() {
     assert_eq!(refused.json()["reason"], "signed-out");
     assert_eq!(scene.page().await.status, 200);
 }
+
+/// What is found disabled is ended only if it still is when the end is written.
+#[tokio::test]
+async fn who_was_enabled_again_before_the_end_could_be_written_goes_on() {
+    let server = Server::start_unfollowed().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let tokens = server.sign_in(&ada).await;
+    let database = &server.database;
+    let disabled = "UPDATE users SET disabled_at = '2026-01-01T00:00:00Z'";
+    database.execute(disabled).await;
+    let lock = if database.is_postgres() {
+        [
+            "BEGIN",
+            "LOCK TABLE audit_events, sessions IN SHARE ROW EXCLUSIVE MODE",
+        ]
+    } else {
+        ["PRAGMA busy_timeout = 0", "BEGIN IMMEDIATE"]
+    };
+    let lock = locked(database, &lock).await;
+    server.advance(CACHE_SECS);
+    assert_unavailable(&timed(server.verify(&tokens.access)).await);
+    lock.execute_unprepared("ROLLBACK").await.unwrap();
+    database
+        .execute("UPDATE users SET disabled_at = NULL")
+        .await;
+    assert_eq!(server.verify(&tokens.access).await.status, 200);
+}
