@@ -1,9 +1,14 @@
 //! What a person does on a page: read, type, press.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, text};
+
+/// Longest that a page may be on its way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The key of an element's id in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -68,14 +73,19 @@ impl Chromium {
         self.click("form[action='/sign-in'] button").await;
     }
 
+    /// A click returns when it is done, and the page it leads to may still be on its way.
     async fn must_find(&self, selector: &str) -> String {
-        match self.find(selector).await {
-            Some(id) => id,
-            None => panic!(
+        let began = Instant::now();
+        loop {
+            if let Some(id) = self.find(selector).await {
+                return id;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
                 "no {selector} at {}: {}",
                 self.url().await,
                 self.source().await
-            ),
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ const WAYS: usize = 4;
 
 /// Buckets that are allocated together, when the first of them is needed: a server with few
 /// sessions pays for few.
-const CHUNK: usize = 32;
+const CHUNK: usize = 128;
 
 type Held = Option<(SessionId, Arc<CachedSession>)>;
 
