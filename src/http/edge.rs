@@ -14,7 +14,7 @@ use actix_web::http::header::{
     HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::http::cookies;
@@ -127,9 +127,6 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     } else {
         error_page(request, problem)
     };
-    if problem.code == Code::TooSlow {
-        answer.head_mut().set_connection_type(ConnectionType::Close);
-    }
     let headers = answer.headers_mut();
     if api
         && let Some(challenge) = problem.challenge()

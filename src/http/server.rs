@@ -188,7 +188,7 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
                         warn_if(trimmed, "the change list");
                     }
-                _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
+                    _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
                 }
             }
         };

@@ -63,9 +63,7 @@ impl Touches {
 pub async fn write_touches(context: &Context) -> Result<(), StoreError> {
     // Whoever must know that all uses are written waits for a writing that is under way.
     let _one_at_a_time = context.touches.writing.lock().await;
-    let mut uses = context.touches.take();
-    // In one order for everybody who changes several sessions, so that nobody waits for ever.
-    uses.sort_unstable_by_key(|used| used.session_id);
+    let uses = context.touches.take();
     let mut left = uses.as_slice();
     while !left.is_empty() {
         let (some, rest) = left.split_at(left.len().min(BATCH));

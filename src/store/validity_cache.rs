@@ -146,8 +146,9 @@ impl ValidityCache {
     /// The facts of a session: from memory while they are fresh, else from `load`, which is run
     /// by one of all who ask for this session at once.
     ///
-    /// Where the change list was not read within the bound, `load` is run for each who asks: one
-    /// that began earlier, for somebody else, may not know of an end that was acknowledged since.
+    /// Where the change list was not read within the bound, `load` is run for each who asks: facts
+    /// that were loaded for somebody else may not know of an end that was acknowledged since, and
+    /// to wait for the key's lock would only put the loads one behind the other.
     pub async fn find_or_load<F>(
         &self,
         session_id: SessionId,
