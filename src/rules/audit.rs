@@ -95,7 +95,7 @@ actions! {
     StepUpFailed = "step-up-failed", "Failed to confirm their identity";
     SessionEnded = "session-ended", "Ended a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
-    RefreshReused = "refresh-reuse", "Used a renewal token twice";
+    RefreshReused = "refresh-reuse", "Used a copy of a session";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
     UserCreated = "user-created", "Created a user";

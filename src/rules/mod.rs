@@ -11,6 +11,7 @@ pub mod end_reason;
 pub mod id;
 pub mod next_path;
 pub mod password;
+pub mod receipt;
 pub mod record;
 pub mod refresh;
 pub mod role;

@@ -11,6 +11,7 @@ use crate::service::key_ring::{self, KeyRing, KeyRingError};
 use crate::service::master_key::MasterKey;
 use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
+use crate::service::receipts::Receipts;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -43,6 +44,8 @@ pub struct Context {
     pub passwords: PasswordHasher,
     /// Uses of sessions that are not written yet.
     pub touches: Touches,
+    /// Receipts of refreshes that are not written yet.
+    pub receipts: Receipts,
     /// What this process measures of itself.
     pub measures: Measures,
     clock: Arc<dyn Clock>,
@@ -73,6 +76,7 @@ impl Context {
         Ok(Self {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
+            receipts: Receipts::default(),
             measures: Measures::default(),
             settings,
             store,

@@ -16,6 +16,7 @@ pub mod key_ring;
 pub mod master_key;
 pub mod measures;
 pub mod passwords;
+pub mod receipts;
 pub mod refresh;
 pub mod reset;
 pub mod seed;

@@ -13,6 +13,7 @@ mod support;
 #[macro_use]
 mod bench;
 
+mod arrivals;
 mod cache;
 mod cache_race;
 mod cache_versions;
@@ -20,6 +21,7 @@ mod change_list;
 mod crossing;
 mod indexes;
 mod keys_and_counts;
+mod lineage;
 mod migrations;
 mod races;
 mod sessions;

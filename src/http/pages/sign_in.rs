@@ -12,6 +12,7 @@ use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::http::views::{Instant, Notice, NoticeKind, SignInPage};
+use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
 use crate::service::sign_in::SignIn;
@@ -130,7 +131,13 @@ async fn why_signed_out(request: &HttpRequest, session_id: SessionId) -> Result<
     let text = match found.map(|session| session.ended) {
         Some(Some(ended)) => {
             let at = Instant::new(ended.at, now);
-            format!("You were signed out because {} on {}.", ended.reason.words(), at.text)
+            let words = ended.reason.words();
+            let advice = if ended.reason == EndReason::RefreshReuse {
+                " Sign in again, and end every session that you do not know."
+            } else {
+                ""
+            };
+            format!("You were signed out because {words} on {}.{advice}", at.text)
         }
         Some(None) => "Sign in again to go on.".to_owned(),
         None => "You were signed out because the session, or the account it belonged to, does not exist any more.".to_owned(),
