@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{DeadSession, Form, Perhaps, SignedInUser};
+use crate::http::guards::{DeadSession, Form, Outdated, Perhaps, SignedInUser};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -60,6 +60,10 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     let query: SignInQuery = body::query(&request)?;
     if by.0.is_some() {
         return Ok(see_other(next_path(&query.next, HOME)));
+    }
+    let outdated = request.extensions().get::<Outdated>().is_some();
+    if outdated {
+        State::of(&request).cookies.clear(&request);
     }
     let mut shell = bare_shell(&request, "Sign in")?;
     // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
