@@ -91,6 +91,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/sessions"                        api::sessions::list;
         delete "/api/sessions"                        api::sessions::end_others;
         post   "/api/sessions/ensure"                 api::sessions::ensure;
+        patch  "/api/sessions/{sid}"                  api::sessions::update;
         delete "/api/sessions/{sid}"                  api::sessions::end;
         get    "/api/admin/sessions"                  api::admin::sessions;
         delete "/api/admin/sessions"                  api::admin::end_everyone;
@@ -123,6 +124,7 @@ pub fn routes() -> Vec<Route> {
         get    "/account/sessions"                    pages::account::sessions;
         post   "/account/sessions/end-others"         pages::account::end_others;
         post   "/account/sessions/{sid}/end"          pages::account::end;
+        post   "/account/sessions/{sid}/name"         pages::account::name;
         get    "/account/security"                    pages::account::security;
         post   "/account/security"                    pages::account::change_password;
         get    "/admin"                               pages::admin::overview;

@@ -77,7 +77,8 @@ pub enum ServeError {
 
 /// Serves until it is told to stop.
 pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
-    let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
+    let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.

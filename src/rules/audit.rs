@@ -94,6 +94,7 @@ actions! {
     SteppedUp = "step-up", "Confirmed their identity";
     StepUpFailed = "step-up-failed", "Failed to confirm their identity";
     SessionEnded = "session-ended", "Ended a session";
+    SessionNamed = "session-named", "Named a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
     RefreshReused = "refresh-reuse", "Used a renewal token twice";
     PasswordChanged = "password-changed", "Changed the password";
@@ -110,6 +111,7 @@ actions! {
     FirstAdministrator = "first-administrator", "Set up the first administrator";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
+    AddressesDropped = "addresses-dropped", "Dropped old client addresses";
     Seeded = "seeded", "Laid the demonstration data";
     Reset = "reset", "Deleted everybody and everything";
 }

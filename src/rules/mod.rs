@@ -16,6 +16,7 @@ pub mod refresh;
 pub mod role;
 pub mod same_origin;
 pub mod session;
+pub mod session_name;
 pub mod strict_json;
 pub mod throttle;
 pub mod user_agent;

@@ -5,7 +5,9 @@
 
 mod error;
 mod open;
+mod session_addresses;
 mod session_facts;
+mod session_names;
 mod transaction;
 mod user_list;
 

@@ -32,6 +32,7 @@ mod logs;
 mod main_job;
 mod metrics;
 mod pages;
+mod places;
 mod problems;
 mod refresh;
 mod sessions;
