@@ -15,6 +15,7 @@ pub mod invitation;
 pub mod key_ring;
 pub mod master_key;
 pub mod measures;
+pub mod outbox;
 pub mod passwords;
 pub mod refresh;
 pub mod reset;
