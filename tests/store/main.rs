@@ -21,6 +21,7 @@ mod crossing;
 mod indexes;
 mod keys_and_counts;
 mod migrations;
+mod outbox;
 mod races;
 mod sessions;
 mod tokens;
