@@ -68,6 +68,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_BCRYPT_THREADS", ""),
     plain("PORTCULLIS_BCRYPT_QUEUE", "64"),
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
+    plain("PORTCULLIS_GEOIP_FILE", ""),
+    plain("PORTCULLIS_ADDRESS_RETENTION_DAYS", ""),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
@@ -168,6 +170,10 @@ pub struct Settings {
     pub bcrypt_queue: usize,
     /// Shortest password, in characters.
     pub password_min_chars: usize,
+    /// File of places by address, in MaxMind's format, if there is one.
+    pub geoip_file: Option<PathBuf>,
+    /// How long client addresses are kept; without it for good.
+    pub address_retention: Option<TimeDelta>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Address for whoever collects figures, if anybody may.
@@ -245,6 +251,8 @@ impl Settings {
             )?,
             bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
+            geoip_file: values.path("PORTCULLIS_GEOIP_FILE"),
+            address_retention: values.days("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
                 "off" => None,
                 _ => Some(values.parse(
@@ -331,6 +339,8 @@ mod tests {
             ("PORTCULLIS_PUBLIC_URL", "ftp://localhost"),
             ("PORTCULLIS_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("PORTCULLIS_LOG_FORMAT", "xml"),
+            ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_GEOIP_FILE_FILE", "/dev/null"),
             ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),

@@ -22,7 +22,7 @@ pub struct Model {
     pub subject_id: Option<Uuid>,
     /// The session concerned.
     pub session_id: Option<Uuid>,
-    /// Client address.
+    /// Client address, for as long as it is kept.
     pub ip: Option<String>,
     /// Why.
     pub reason: Option<String>,

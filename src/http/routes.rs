@@ -91,6 +91,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/sessions"                        api::sessions::list;
         delete "/api/sessions"                        api::sessions::end_others;
         post   "/api/sessions/ensure"                 api::sessions::ensure;
+        patch  "/api/sessions/{sid}"                  api::sessions::update;
         delete "/api/sessions/{sid}"                  api::sessions::end;
         get    "/api/admin/sessions"                  api::admin::sessions;
         delete "/api/admin/sessions"                  api::admin::end_everyone;
@@ -105,6 +106,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
+        get    "/api/admin/outbox"                    api::admin_outbox::list;
+        post   "/api/admin/outbox/{id}/retry"         api::admin_outbox::retry;
+        delete "/api/admin/outbox/{id}"               api::admin_outbox::discard;
         get    "/.well-known/jwks.json"               api::well_known::jwks;
         get    "/.well-known/oauth-authorization-server" api::well_known::metadata;
         get    "/health/live"                         api::well_known::live;
@@ -123,6 +127,7 @@ pub fn routes() -> Vec<Route> {
         get    "/account/sessions"                    pages::account::sessions;
         post   "/account/sessions/end-others"         pages::account::end_others;
         post   "/account/sessions/{sid}/end"          pages::account::end;
+        post   "/account/sessions/{sid}/name"         pages::account::name;
         get    "/account/security"                    pages::account::security;
         post   "/account/security"                    pages::account::change_password;
         get    "/admin"                               pages::admin::overview;
@@ -142,6 +147,9 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/users/{id}/invitation"         pages::admin_users::invite;
         get    "/admin/users/{id}/delete"             pages::admin_users::confirm_delete;
         post   "/admin/users/{id}/delete"             pages::admin_users::delete;
+        get    "/admin/outbox"                        pages::admin_outbox::list;
+        post   "/admin/outbox/{id}/retry"             pages::admin_outbox::retry;
+        post   "/admin/outbox/{id}/drop"              pages::admin_outbox::discard;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }

@@ -18,6 +18,7 @@ use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
+use crate::service::outbox::deliver_forever;
 use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
@@ -78,7 +79,8 @@ pub enum ServeError {
 
 /// Serves until it is told to stop.
 pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
-    let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
+    let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.
@@ -199,8 +201,9 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                 }
             }
         };
-        // Neither keeps the other waiting, and neither ends.
-        tokio::join!(follow, jobs);
+        let deliver = deliver_forever(Arc::clone(&context), Vec::new());
+        // None keeps another waiting, and none ends.
+        tokio::join!(follow, jobs, deliver);
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::rules::id::{SessionId, UserId};
 
 /// Who acts.
@@ -94,6 +96,7 @@ actions! {
     SteppedUp = "step-up", "Confirmed their identity";
     StepUpFailed = "step-up-failed", "Failed to confirm their identity";
     SessionEnded = "session-ended", "Ended a session";
+    SessionNamed = "session-named", "Named a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
     RefreshReused = "refresh-reuse", "Used a copy of a session";
     PasswordChanged = "password-changed", "Changed the password";
@@ -110,6 +113,9 @@ actions! {
     FirstAdministrator = "first-administrator", "Set up the first administrator";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
+    AddressesDropped = "addresses-dropped", "Dropped old client addresses";
+    DeliveryRetried = "delivery-retried", "Had a delivery tried again";
+    DeliveryDropped = "delivery-dropped", "Dropped a delivery";
     Seeded = "seeded", "Laid the demonstration data";
     Reset = "reset", "Deleted everybody and everything";
 }
@@ -129,6 +135,11 @@ pub struct AuditEvent {
     pub reason: Option<&'static str>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
+    /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
+    /// is written down.
+    pub address: Option<String>,
+    /// The one-time link that is told of. Not part of what is written down.
+    pub link_id: Option<Uuid>,
 }
 
 impl AuditEvent {
@@ -141,6 +152,8 @@ impl AuditEvent {
             session_id: None,
             reason: None,
             detail: None,
+            address: None,
+            link_id: None,
         }
     }
 
@@ -165,6 +178,18 @@ impl AuditEvent {
     /// With these words.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// To be told to this e-mail address.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// To be told with this one-time link.
+    pub fn link(mut self, link_id: Uuid) -> Self {
+        self.link_id = Some(link_id);
         self
     }
 }

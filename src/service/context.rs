@@ -11,6 +11,7 @@ use crate::service::key_ring::{self, KeyRing, KeyRingError};
 use crate::service::master_key::MasterKey;
 use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
+use crate::service::places::{Places, PlacesError};
 use crate::service::receipts::Receipts;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
@@ -22,6 +23,9 @@ pub enum StartError {
     /// The keys cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
+    /// The file of places.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
     /// Something else of this machine.
     #[error(transparent)]
     Service(#[from] Error),
@@ -44,6 +48,8 @@ pub struct Context {
     pub passwords: PasswordHasher,
     /// Uses of sessions that are not written yet.
     pub touches: Touches,
+    /// Where addresses are. Only who signs people in needs to know.
+    pub places: Places,
     /// Receipts of refreshes that are not written yet.
     pub receipts: Receipts,
     /// What this process measures of itself.
@@ -76,6 +82,7 @@ impl Context {
         Ok(Self {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
+            places: Places::default(),
             receipts: Receipts::default(),
             measures: Measures::default(),
             settings,
@@ -87,6 +94,14 @@ impl Context {
                 at: now,
                 answered: true,
             }),
+        })
+    }
+
+    /// Reads the file of places as well, for a process that signs people in.
+    pub fn with_places(self) -> Result<Self, StartError> {
+        Ok(Self {
+            places: Places::read(&self.settings)?,
+            ..self
         })
     }
 

@@ -4,6 +4,7 @@
 
 mod context;
 
+pub mod addresses;
 pub mod authenticate;
 pub mod change_password;
 pub mod cleanup;
@@ -15,7 +16,10 @@ pub mod invitation;
 pub mod key_ring;
 pub mod master_key;
 pub mod measures;
+pub mod name_session;
+pub mod outbox;
 pub mod passwords;
+pub mod places;
 pub mod receipts;
 pub mod refresh;
 pub mod reset;

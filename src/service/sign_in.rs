@@ -111,7 +111,8 @@ pub async fn sign_in(
         lifetimes: context.settings.lifetimes(request.remember),
         amr: PASSWORD,
         device: user_agent::device(&visitor.user_agent),
-        ip: visitor.ip.to_string(),
+        ip: visitor.ip,
+        place: context.places.find(visitor.ip),
     };
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());

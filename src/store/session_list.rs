@@ -280,7 +280,8 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
             browser: row.browser,
             os: row.os,
         },
-        ip: row.ip,
+        ip: Some(row.ip).filter(|ip| !ip.is_empty()),
+        place: row.place,
         amr: row
             .amr
             .split_ascii_whitespace()

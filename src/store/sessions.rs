@@ -3,6 +3,8 @@
 //! Each change is a guarded UPDATE: it says in its WHERE what it takes for granted, and reports
 //! whether that held. Nothing here is an upsert, so an ended session stays ended.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
@@ -11,6 +13,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, QueryTrait,
 };
 
+use crate::rules::client_address::in_order;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
@@ -34,7 +37,9 @@ pub struct NewSession {
     /// What it runs on.
     pub device: Device,
     /// Client address.
-    pub ip: String,
+    pub ip: IpAddr,
+    /// Where that is, roughly, in words.
+    pub place: Option<String>,
 }
 
 /// A use of a session that the table does not know of yet.
@@ -155,7 +160,9 @@ impl Transaction {
             last_seen_at: Set(now),
             idle_expires_at: Set(now + new.lifetimes.idle),
             expires_at: Set(now + new.lifetimes.absolute),
-            ip: Set(new.ip),
+            ip: Set(new.ip.to_string()),
+            ip_bytes: Set(Some(in_order(new.ip))),
+            place: Set(new.place),
             user_agent: Set(new.device.user_agent),
             device: Set(new.device.device),
             browser: Set(new.device.browser),

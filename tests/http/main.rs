@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::allow_attributes,
     reason = "a test that cannot go on should stop"
 )]
@@ -16,6 +17,7 @@ mod cli;
 mod cli_refusals;
 mod clock;
 mod crash;
+mod crash_at_random;
 mod csrf;
 mod csrf_ways_round;
 mod doors;
@@ -30,6 +32,7 @@ mod logs;
 mod main_job;
 mod metrics;
 mod pages;
+mod places;
 mod problems;
 mod refresh;
 mod sessions;

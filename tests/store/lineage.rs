@@ -109,7 +109,8 @@ impl Stage {
             },
             amr: "pwd",
             device: Device::default(),
-            ip: "192.0.2.7".to_owned(),
+            ip: visitor().ip,
+            place: None,
         };
         let token = new_refresh_token().unwrap();
         let (row, hash) = (id(), token_hash(token.reveal()));

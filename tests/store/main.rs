@@ -23,6 +23,7 @@ mod indexes;
 mod keys_and_counts;
 mod lineage;
 mod migrations;
+mod outbox;
 mod races;
 mod sessions;
 mod tokens;

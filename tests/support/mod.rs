@@ -21,7 +21,9 @@
 )]
 
 pub mod browser;
+pub mod chance;
 pub mod database;
+pub mod mmdb;
 pub mod postgres;
 pub mod process;
 
@@ -202,7 +204,8 @@ impl Server {
                     .await
                     .expect("migrate");
                 let context = Context::start(settings, store, Arc::new(its_clock)).await;
-                let context = Arc::new(context.expect("start"));
+                let context = context.and_then(Context::with_places).expect("start");
+                let context = Arc::new(context);
                 let (server, address) = server::listen(Arc::clone(&context)).expect("listen");
                 let following = Arc::clone(&context);
                 let follow = actix_web::rt::spawn(async move {

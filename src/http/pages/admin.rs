@@ -198,6 +198,7 @@ pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
         subject: who(record.subject_email, record.subject_id),
         subject_id: record.subject_id.map(|id| id.to_string()),
         session_id: record.session_id.map(|id| id.to_string()),
+        by_somebody: matches!(record.actor_kind.as_str(), "user" | "nobody"),
         ip: record.ip,
         reason: record.reason.as_deref().map(reason_words),
         detail: record.detail,

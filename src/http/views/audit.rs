@@ -22,8 +22,10 @@ pub struct AuditRow {
     pub subject_id: Option<String>,
     /// The session concerned.
     pub session_id: Option<String>,
-    /// Address it came from.
+    /// Address it came from, for as long as that is kept.
     pub ip: Option<String>,
+    /// Whether somebody did it from an address at all, and not this server by itself.
+    pub by_somebody: bool,
     /// Why, in words.
     pub reason: Option<String>,
     /// Anything more.
@@ -41,6 +43,7 @@ impl AuditRow {
             subject_id: None,
             session_id: None,
             ip: None,
+            by_somebody: false,
             reason: None,
             detail: None,
         };
@@ -53,6 +56,7 @@ impl AuditRow {
                 subject_id: Some(samples::id(1)),
                 session_id: Some(samples::id(32)),
                 ip: Some("2001:db8:4a1:77::1f".to_owned()),
+                by_somebody: true,
                 reason: Some("ended by an administrator".to_owned()),
                 detail: Some("Safari 26 on iOS".to_owned()),
             },
@@ -61,6 +65,12 @@ impl AuditRow {
                 action: "User deleted".to_owned(),
                 actor: "command line".to_owned(),
                 subject: Some("somebody who is gone".to_owned()),
+                ..least.clone()
+            },
+            Self {
+                action: "Signed in".to_owned(),
+                actor: "ada@example.org".to_owned(),
+                by_somebody: true,
                 ..least.clone()
             },
             least,
