@@ -1,17 +1,15 @@
-//! The place of a sign-in, addresses in an order by which networks are found, and what finds
-//! addresses that are kept no longer.
+//! The place of a sign-in, addresses in an order by which networks are found, what finds addresses
+//! that are kept no longer, and what holds the acts of one receipt together.
 
 use std::net::IpAddr;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::Statement;
 
-use crate::column::{index, text_null};
+use crate::column::{index, text_null, uuid_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
-
-const COLUMNS: [&str; 2] = ["place", "ip_bytes"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -30,6 +28,15 @@ impl MigrationTrait for Migration {
                 .alter_table(table.table("sessions").add_column(column).take())
                 .await?;
         }
+        let mut table = Table::alter();
+        manager
+            .alter_table(
+                table
+                    .table("audit_events")
+                    .add_column(uuid_null("receipt_id"))
+                    .take(),
+            )
+            .await?;
         note_addresses_of_live_sessions(manager).await?;
         for index in indexes() {
             manager.create_index(index).await?;
@@ -39,6 +46,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for name in [
+            "ix_audit_events_receipt_id_id",
             "ix_audit_events_at",
             "ix_sessions_created_at",
             "ix_sessions_live_ip_bytes",
@@ -47,19 +55,23 @@ impl MigrationTrait for Migration {
                 .drop_index(Index::drop().name(name).to_owned())
                 .await?;
         }
-        for column in COLUMNS {
-            let mut table = Table::alter();
+        for (table, column) in [
+            ("audit_events", "receipt_id"),
+            ("sessions", "place"),
+            ("sessions", "ip_bytes"),
+        ] {
+            let mut altered = Table::alter();
             manager
-                .alter_table(table.table("sessions").drop_column(column).take())
+                .alter_table(altered.table(table).drop_column(column).take())
                 .await?;
         }
         Ok(())
     }
 }
 
-/// Each holds only what its question is about, so it stays small: live sessions by network, and the
-/// oldest rows that still have an address.
-fn indexes() -> [IndexCreateStatement; 3] {
+/// Each holds only what its question is about, so it stays small: live sessions by network, the
+/// oldest rows that still have an address, and the acts of one receipt.
+fn indexes() -> [IndexCreateStatement; 4] {
     [
         Index::create()
             .name("ix_sessions_live_ip_bytes")
@@ -72,6 +84,9 @@ fn indexes() -> [IndexCreateStatement; 3] {
             .take(),
         index("audit_events", &["at"])
             .cond_where(Expr::col("ip").is_not_null())
+            .take(),
+        index("audit_events", &["receipt_id", "id"])
+            .cond_where(Expr::col("receipt_id").is_not_null())
             .take(),
     ]
 }
