@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::Statement;
+use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
 use crate::column::{index, text_null, uuid_null};
 
@@ -40,6 +40,9 @@ impl MigrationTrait for Migration {
         note_addresses_of_live_sessions(manager).await?;
         for index in indexes() {
             manager.create_index(index).await?;
+        }
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            prefer_live_sessions_of_users(manager).await?;
         }
         Ok(())
     }
@@ -89,6 +92,23 @@ fn indexes() -> [IndexCreateStatement; 4] {
             .cond_where(Expr::col("receipt_id").is_not_null())
             .take(),
     ]
+}
+
+/// Of two indexes that seem alike SQLite takes the younger, and that was the one over all sessions of
+/// a user, most of which have ended. Made anew, the one over live sessions is the younger.
+async fn prefer_live_sessions_of_users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    const NAME: &str = "ix_sessions_live_user";
+    manager
+        .drop_index(Index::drop().name(NAME).to_owned())
+        .await?;
+    let live = Index::create()
+        .name(NAME)
+        .table("sessions")
+        .col("user_id")
+        .col("id")
+        .cond_where(Expr::col("ended_at").is_null())
+        .take();
+    manager.create_index(live).await
 }
 
 /// Neither database reads addresses of both kinds as both would.

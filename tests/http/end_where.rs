@@ -56,7 +56,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_dry_run_counts_and_changes_nothing_and_the_end_leaves_a_receipt() {
+async fn asvs_7_4_5_a_dry_run_changes_nothing_and_the_end_leaves_a_receipt() {
     let house = House::open().await;
     let query = json!({ "role": "editor" });
     let acts = "SELECT COUNT(*) FROM audit_events";
