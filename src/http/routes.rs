@@ -95,6 +95,7 @@ pub fn routes() -> Vec<Route> {
         delete "/api/sessions/{sid}"                  api::sessions::end;
         get    "/api/admin/sessions"                  api::admin::sessions;
         delete "/api/admin/sessions"                  api::admin::end_everyone;
+        post   "/api/admin/sessions/end"              api::admin::end_where;
         delete "/api/admin/sessions/{sid}"            api::admin::end_session;
         get    "/api/admin/users"                     api::admin_users::list;
         post   "/api/admin/users"                     api::admin_users::create;
@@ -135,6 +136,8 @@ pub fn routes() -> Vec<Route> {
         get    "/admin/sessions"                      pages::admin_sessions::list;
         get    "/admin/sessions/end-all"              pages::admin_sessions::confirm_end_everyone;
         post   "/admin/sessions/end-all"              pages::admin_sessions::end_everyone;
+        get    "/admin/sessions/end-where"            pages::admin_end_where::show;
+        post   "/admin/sessions/end-where"            pages::admin_end_where::submit;
         post   "/admin/sessions/{sid}/end"            pages::admin_sessions::end;
         get    "/admin/users"                         pages::admin_users::list;
         post   "/admin/users"                         pages::admin_users::create;

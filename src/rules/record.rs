@@ -136,6 +136,8 @@ pub struct AuditRecord {
     pub ip: Option<String>,
     /// Why, as code.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more.
     pub detail: Option<String>,
 }

@@ -23,6 +23,7 @@ pub mod places;
 pub mod refresh;
 pub mod reset;
 pub mod seed;
+pub mod session_query;
 pub mod set_up;
 pub mod sign_in;
 pub mod step_up;

@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod refresh_tokens;
 pub mod reset;
 pub mod session_list;
+pub mod session_query;
 pub mod sessions;
 pub mod statistics;
 pub mod throttles;

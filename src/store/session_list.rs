@@ -103,19 +103,30 @@ impl Store {
             Named::Many(text) => matching(search, now).filter(contains(text)),
         };
         let mut question = question
-            .join(JoinType::InnerJoin, to_user())
             .order_by_desc(sessions::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
             question = question.filter(sessions::Column::Id.lt(cursor));
         }
-        let question = question.select_also_columns().into_model::<Row>();
-        let mut rows = self.read(|db| question.all(db)).await?;
+        let mut rows = self.with_users(question, now).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.0.id);
-        let rows = rows
-            .into_iter()
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.session.id.0);
+        Ok(Listed { rows, next_cursor })
+    }
+
+    /// What these sessions and their users are.
+    pub(super) async fn with_users(
+        &self,
+        question: Select<sessions::Entity>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionWithUser>, StoreError> {
+        let question = question
+            .join(JoinType::InnerJoin, to_user())
+            .select_also_columns()
+            .into_model::<Row>();
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter()
             .map(|Row(session, user)| {
                 Ok(SessionWithUser {
                     session: record(session, now)?,
@@ -123,8 +134,7 @@ impl Store {
                     name: user.user_name,
                 })
             })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Listed { rows, next_cursor })
+            .collect()
     }
 
     /// How many sessions match, but at most one more than [`COUNTED`](crate::store::COUNTED).

@@ -19,6 +19,7 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
+use crate::store::session_query::Matching;
 use crate::store::{Store, StoreError, Transaction, statement};
 
 /// A session about to be opened.
@@ -54,10 +55,10 @@ pub struct Use {
 }
 
 /// Rows changed by one statement: within what both databases take as parameters.
-const CHUNK: usize = 1000;
+pub const CHUNK: usize = 1000;
 
 /// Which live sessions to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Which {
     /// This one.
     One(SessionId),
@@ -71,10 +72,12 @@ pub enum Which {
     Everyone,
     /// Everybody's but one.
     EveryoneExcept(SessionId),
+    /// Those of these that match, at most [`CHUNK`].
+    Matching(Box<Matching>, Vec<SessionId>),
 }
 
 impl Which {
-    fn condition(self) -> Condition {
+    fn condition(&self) -> Condition {
         use sessions::Column::{Id, UserId as Owner};
         let all = Condition::all();
         match self {
@@ -84,6 +87,9 @@ impl Which {
             Self::UserExcept(user, id) => all.add(Owner.eq(user.0)).add(Id.ne(id.0)),
             Self::Everyone => all,
             Self::EveryoneExcept(id) => all.add(Id.ne(id.0)),
+            Self::Matching(matching, these) => all
+                .add(matching.condition())
+                .add(Id.is_in(these.iter().map(|id| id.0))),
         }
     }
 }
@@ -275,8 +281,18 @@ impl Transaction {
             Which::One(id) | Which::OneOf(_, id) => self.forget(id),
             Which::User(user) | Which::UserExcept(user, _) => self.forget_user(user),
             Which::Everyone | Which::EveryoneExcept(_) => self.forget_everyone(),
+            Which::Matching(_, these) => these.into_iter().for_each(|id| self.forget(id)),
         }
         Ok((ids.len(), ended))
+    }
+
+    /// Of sessions that match, but that another process has ended before, the table is asked as well:
+    /// an end that is acknowledged here must be known here, whoever wrote it.
+    pub fn forget_matching(&mut self, matching: &Matching) {
+        match matching.query.user_id {
+            Some(user) => self.forget_user(user),
+            None => self.forget_everyone(),
+        }
     }
 
     async fn end_where(

@@ -22,6 +22,7 @@ mod csrf;
 mod csrf_ways_round;
 mod doors;
 mod elsewhere;
+mod end_where;
 mod exposure;
 mod faults;
 mod guessing;

@@ -220,6 +220,7 @@ pub struct AuditDocument {
     session_id: Option<SessionId>,
     ip: Option<String>,
     reason: Option<String>,
+    receipt_id: Option<Uuid>,
     detail: Option<String>,
 }
 
@@ -254,6 +255,7 @@ impl From<AuditRecord> for AuditDocument {
             session_id: record.session_id,
             ip: record.ip,
             reason: record.reason,
+            receipt_id: record.receipt_id,
             detail: record.detail,
         }
     }

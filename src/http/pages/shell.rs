@@ -53,6 +53,10 @@ const DONE: &[(&str, &str)] = &[
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
     (
+        "ended-where",
+        "The sessions were ended. This is the receipt, and below it each of them.",
+    ),
+    (
         "administrator-made",
         "The administrator was made. Sign in now.",
     ),

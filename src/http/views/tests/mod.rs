@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, OutboxPage, Page, Renderer, Section, SecurityPage, SessionsPage,
-    SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    DeleteUserPage, EndEveryonePage, EndWherePage, ErrorPage, InvitationDeadPage,
+    InvitationMadePage, InvitationPage, NewUserPage, OutboxPage, Page, Renderer, Section,
+    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples,
+    stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -50,6 +51,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         AdminOverviewPage,
         AdminSessionsPage,
         EndEveryonePage,
+        EndWherePage,
         AdminUserPage,
         AdminUsersPage,
         DeleteUserPage,
