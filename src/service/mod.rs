@@ -5,6 +5,7 @@
 mod context;
 
 pub mod authenticate;
+pub mod change_email;
 pub mod change_password;
 pub mod cleanup;
 pub mod doctor;
@@ -13,12 +14,16 @@ pub mod error;
 pub mod follow_changes;
 pub mod invitation;
 pub mod key_ring;
+pub mod links;
+pub mod mail;
 pub mod master_key;
 pub mod measures;
 pub mod outbox;
 pub mod passwords;
 pub mod refresh;
+pub mod report;
 pub mod reset;
+pub mod reset_password;
 pub mod seed;
 pub mod set_up;
 pub mod sign_in;

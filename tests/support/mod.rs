@@ -22,6 +22,7 @@
 
 pub mod browser;
 pub mod database;
+pub mod mail;
 pub mod postgres;
 pub mod process;
 
@@ -273,6 +274,13 @@ impl Server {
     /// Signs in over the API.
     pub async fn sign_in(&self, user: &TestUser) -> Tokens {
         let answer = self.try_sign_in(&user.email, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        Tokens::from(answer.json())
+    }
+
+    /// As [`Self::sign_in`], after the password was changed.
+    pub async fn sign_in_with(&self, user: &TestUser, password: &str) -> Tokens {
+        let answer = self.try_sign_in(&user.email, password).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         Tokens::from(answer.json())
     }
