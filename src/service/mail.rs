@@ -206,7 +206,7 @@ fn why(error: &smtp::Error) -> (String, bool) {
         };
         return (words, error.is_permanent() && !about_us);
     }
-    let words = if error.is_tls() {
+    let words = if error.is_tls() || is_untrusted(error) {
         "no TLS with the mail server, or not with the one that was meant"
     } else if error.is_client() {
         "the mail server lacks what is needed, such as STARTTLS or a way to sign in"
@@ -214,6 +214,18 @@ fn why(error: &smtp::Error) -> (String, bool) {
         "the mail server does not answer"
     };
     (words.to_owned(), false)
+}
+
+/// A certificate that does not fit comes as data that makes no sense, deep inside.
+fn is_untrusted(error: &smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::InvalidData;
+        }
+        cause = inner.source();
+    }
+    false
 }
 
 /// For its owner alone, and whole or not at all.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use portcullis::service::mail::Mailer;
 use portcullis::service::outbox::{Deliverer, deliver_due};
 
-use super::Server;
+use super::{Server, TestUser, Tokens};
 
 /// Longest wait for a line that has to come; only a broken server lets it pass.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,6 +107,13 @@ pub fn mails_in(directory: &Path) -> Vec<Mail> {
 }
 
 impl Server {
+    /// As [`Self::sign_in`], after the password was changed.
+    pub async fn sign_in_with(&self, user: &TestUser, password: &str) -> Tokens {
+        let answer = self.try_sign_in(&user.email, password).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        Tokens::from(answer.json())
+    }
+
     /// Sends what is due, as the server does on its own beside requests. Returns how many mails
     /// were tried.
     pub async fn deliver_mail(&self) -> u64 {

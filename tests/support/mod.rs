@@ -278,13 +278,6 @@ impl Server {
         Tokens::from(answer.json())
     }
 
-    /// As [`Self::sign_in`], after the password was changed.
-    pub async fn sign_in_with(&self, user: &TestUser, password: &str) -> Tokens {
-        let answer = self.try_sign_in(&user.email, password).await;
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        Tokens::from(answer.json())
-    }
-
     pub async fn try_sign_in(&self, email: &str, password: &str) -> Answer {
         let document = json!({ "email": email, "password": password });
         self.post("/api/auth/sign-in", None, document).await
