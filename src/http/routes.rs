@@ -122,6 +122,14 @@ pub fn routes() -> Vec<Route> {
         post   "/set-up"                              pages::set_up::submit;
         get    "/invitation"                          pages::invitation::show;
         post   "/invitation"                          pages::invitation::submit;
+        get    "/reset-password"                      pages::reset_password::show;
+        post   "/reset-password"                      pages::reset_password::ask;
+        get    "/new-password"                        pages::reset_password::show_new;
+        post   "/new-password"                        pages::reset_password::choose;
+        get    "/not-me"                              pages::not_me::show;
+        post   "/not-me"                              pages::not_me::submit;
+        get    "/confirm-email"                       pages::change_email::show_confirm;
+        post   "/confirm-email"                       pages::change_email::confirm;
         get    "/step-up"                             pages::step_up::show;
         post   "/step-up"                             pages::step_up::submit;
         get    "/account"                             pages::account::show;
@@ -131,6 +139,8 @@ pub fn routes() -> Vec<Route> {
         post   "/account/sessions/{sid}/name"         pages::account::name;
         get    "/account/security"                    pages::account::security;
         post   "/account/security"                    pages::account::change_password;
+        get    "/account/email"                       pages::change_email::show;
+        post   "/account/email"                       pages::change_email::ask;
         get    "/admin"                               pages::admin::overview;
         get    "/admin/audit"                         pages::admin::audit;
         get    "/admin/sessions"                      pages::admin_sessions::list;

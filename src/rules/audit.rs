@@ -103,6 +103,12 @@ actions! {
     RefreshReused = "refresh-reuse", "Used a renewal token twice";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
+    NewDevice = "new-device", "Signed in from a new device or network";
+    SignInReported = "sign-in-reported", "Reported a sign-in as somebody else's";
+    ResetAsked = "reset-asked", "Asked for a new password by mail";
+    PasswordReset = "password-reset", "Chose a password by mailed link";
+    EmailChangeAsked = "email-change-asked", "Asked to change the e-mail address";
+    EmailChanged = "email-changed", "Changed the e-mail address";
     UserCreated = "user-created", "Created a user";
     UserUpdated = "user-updated", "Changed a user";
     UserDisabled = "user-disabled", "Disabled a user";

@@ -45,6 +45,10 @@ end_reasons! {
     EveryoneOut = "everyone-out", "an administrator ended everyone's sessions";
     /// The password was changed or reset elsewhere.
     PasswordChanged = "password-changed", "the password of your account was changed";
+    /// The e-mail address was changed elsewhere.
+    EmailChanged = "email-changed", "the e-mail address of your account was changed";
+    /// The person said that a sign-in was not theirs.
+    Reported = "reported", "a sign-in to your account was reported as somebody else's";
     /// The account was disabled.
     UserDisabled = "user-disabled", "your account was disabled";
     /// The account was deleted.

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod client_address;
 pub mod email;
 pub mod end_reason;
+pub mod familiar;
 pub mod id;
 pub mod next_path;
 pub mod outbox;

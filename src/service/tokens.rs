@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
+use uuid::Uuid;
 
 use crate::entropy;
 use crate::rules::access_token::{self, Audience, Claims, Fault};
@@ -13,6 +14,7 @@ use crate::service::key_ring::sha256;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::validity_cache::VerifiedToken;
+use crate::store::verification_tokens::Purpose;
 
 /// The client that Portcullis itself is.
 const CLIENT_ID: &str = "portcullis";
@@ -127,6 +129,13 @@ pub fn successor(context: &Context, refresh_token: &str) -> Secret {
         .keys()
         .derive("refresh token", refresh_token.as_bytes());
     Secret::new(encode(&bytes))
+}
+
+/// The token of the one-time link with this id. It is derived, so that the same link can be sent
+/// again although only its hash is kept.
+pub fn link_token(context: &Context, purpose: Purpose, id: Uuid) -> Secret {
+    let label = format!("link for {}", purpose.code());
+    Secret::new(encode(&context.keys().derive(&label, id.as_bytes())))
 }
 
 /// How a token that is looked up is kept.

@@ -10,6 +10,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::rules::end_reason::EndReason;
+use crate::rules::familiar::Seen;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{
     Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
@@ -82,6 +83,26 @@ impl Store {
             .limit(1)
             .into_tuple::<Uuid>();
         Ok(self.read(|db| question.one(db)).await?.is_some())
+    }
+
+    /// Where and with what this user has signed in lately, newest first.
+    pub async fn seen_sign_ins(
+        &self,
+        user_id: UserId,
+        limit: u64,
+    ) -> Result<Vec<Seen>, StoreError> {
+        let question = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Ip)
+            .column(sessions::Column::Browser)
+            .column(sessions::Column::Os)
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit)
+            .into_tuple::<(String, String, String)>();
+        let rows = self.read(|db| question.all(db)).await?;
+        let seen = |(ip, browser, os)| Seen { ip, browser, os };
+        Ok(rows.into_iter().map(seen).collect())
     }
 
     /// Sessions that match, newest first, from after `cursor` on.

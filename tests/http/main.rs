@@ -30,6 +30,7 @@ mod hashing;
 mod headers;
 mod headers_kinds;
 mod logs;
+mod mail;
 mod main_job;
 mod metrics;
 mod pages;

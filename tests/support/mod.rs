@@ -23,6 +23,7 @@
 pub mod browser;
 pub mod chance;
 pub mod database;
+pub mod mail;
 pub mod mmdb;
 pub mod postgres;
 pub mod process;

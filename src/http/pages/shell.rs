@@ -30,6 +30,10 @@ const DONE: &[(&str, &str)] = &[
     ("session-named", "The name was saved."),
     ("others-ended", "Your other sessions were ended."),
     ("password-changed", "Your password was changed."),
+    (
+        "email-changed",
+        "Your e-mail address was changed. Sign in with the new one from now on.",
+    ),
     ("signed-out", "You are signed out."),
     (
         "password-chosen",

@@ -63,6 +63,7 @@ fn step_up_page(
 ) -> StepUpPage {
     let next = next_path(next, "/account").to_owned();
     let act = match next.split('?').next().unwrap_or_default() {
+        "/account/email" => "change your e-mail address",
         "/account/sessions" => "end sessions of your other devices",
         "/admin/sessions/end-all" => "end everyone's sessions",
         path if path.starts_with("/admin/users") => "change users",

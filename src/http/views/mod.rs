@@ -15,6 +15,7 @@ mod admin_end_where;
 mod admin_users;
 mod assets;
 mod audit;
+mod by_mail;
 mod error;
 mod filters;
 mod instant;
@@ -41,6 +42,7 @@ pub use admin_users::{
 };
 pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
+pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage, ResetPage};
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
@@ -78,6 +80,14 @@ static TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../../templates/components.html"),
     ),
     (
+        "change_email.html",
+        include_str!("../../../templates/change_email.html"),
+    ),
+    (
+        "confirm_email.html",
+        include_str!("../../../templates/confirm_email.html"),
+    ),
+    (
         "delete_user.html",
         include_str!("../../../templates/delete_user.html"),
     ),
@@ -107,9 +117,18 @@ static TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../../templates/new_user.html"),
     ),
     (
+        "new_password.html",
+        include_str!("../../../templates/new_password.html"),
+    ),
+    (
+        "not_me.html",
+        include_str!("../../../templates/not_me.html"),
+    ),
+    (
         "outbox.html",
         include_str!("../../../templates/outbox.html"),
     ),
+    ("reset.html", include_str!("../../../templates/reset.html")),
     (
         "security.html",
         include_str!("../../../templates/security.html"),

@@ -54,6 +54,7 @@ const INVITATION: Body = Body::Form(&[
     ("password", "a password for thieves"),
     ("password_again", "a password for thieves"),
 ]);
+const LINK: Body = Body::Form(&[("token", "wrong")]);
 const STEP_UP: Body = Body::Form(&[
     ("password", "a long and quiet password"),
     ("next", "/account"),
@@ -112,6 +113,14 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/set-up",                         "Perhaps", SET_UP, &[409]),
     door("GET",    "/invitation",                     "Perhaps", Body::Nothing, &[404]),
     door("POST",   "/invitation",                     "Perhaps", INVITATION, &[404]),
+    door("GET",    "/reset-password",                 "Perhaps", Body::Nothing, &[200]),
+    door("POST",   "/reset-password",                 "Perhaps", NEW_USER, &[422]),
+    door("GET",    "/new-password",                   "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/new-password",                   "Perhaps", INVITATION, &[404]),
+    door("GET",    "/not-me",                         "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/not-me",                         "Perhaps", LINK, &[404]),
+    door("GET",    "/confirm-email",                  "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/confirm-email",                  "Perhaps", LINK, &[404]),
     door("GET",    "/step-up",                        "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/step-up",                        "SignedInUser", STEP_UP, &[303]),
     door("GET",    "/account",                        "SignedInUser", Body::Nothing, &[200]),
@@ -121,6 +130,8 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/account/sessions/{sid}/name",    "SignedInUser", Body::Form(&[("name", "Mine")]), &[404]),
     door("GET",    "/account/security",               "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/account/security",               "SignedInUser", PASSWORD, &[422]),
+    door("GET",    "/account/email",                  "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/account/email",                  "FreshUser", NEW_USER, &[422]),
     door("GET",    "/admin",                          "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/audit",                    "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/sessions",                 "Admin", Body::Nothing, &[200]),

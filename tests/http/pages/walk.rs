@@ -12,6 +12,7 @@ const OWN: &[(&str, &str)] = &[
     ("/account", "Your account"),
     ("/account/sessions", "Your sessions"),
     ("/account/security", "Password"),
+    ("/account/email", "Change your e-mail address"),
     ("/step-up", "Confirm that it is you"),
 ];
 
@@ -30,7 +31,17 @@ const CONSOLE: &[(&str, &str)] = &[
 ];
 
 /// Pages that need no sign-in.
-const OPEN: &[&str] = &["/", "/sign-in", "/set-up", "/invitation", "/static/{file}"];
+const OPEN: &[&str] = &[
+    "/",
+    "/sign-in",
+    "/set-up",
+    "/invitation",
+    "/reset-password",
+    "/new-password",
+    "/not-me",
+    "/confirm-email",
+    "/static/{file}",
+];
 
 #[test]
 fn every_page_of_the_table_is_walked_below() {

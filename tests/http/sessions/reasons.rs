@@ -29,6 +29,8 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             | EndReason::EndedByAdmin
             | EndReason::EveryoneOut
             | EndReason::PasswordChanged
+            | EndReason::EmailChanged
+            | EndReason::Reported
             | EndReason::Idle
             | EndReason::AbsoluteLifetime
             | EndReason::RefreshReuse
@@ -105,6 +107,29 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             browser
                 .submit("/account/security", "/account/security", &fields)
                 .await;
+        }
+        EndReason::EmailChanged => {
+            let mut browser = server.signed_in_browser(&house.ada).await;
+            server.mails().await;
+            let page = "/account/email";
+            let fields = [("email", "new@test.example")];
+            browser.submit(page, page, &fields).await;
+            let link = server.mails().await[0].link("/confirm-email?token=");
+            let token = link.split_once("token=").unwrap().1.to_owned();
+            let fields = [("token", token.as_str())];
+            browser.submit(&link, "/confirm-email", &fields).await;
+        }
+        EndReason::Reported => {
+            let elsewhere = "UPDATE sessions SET os = 'Plan 9'";
+            server.database.execute(elsewhere).await;
+            let tokens = server.sign_in(&house.ada).await;
+            let earlier = "DELETE FROM sessions WHERE os = 'Plan 9' AND user_id = (SELECT id FROM users WHERE email = 'ada@test.example')";
+            server.database.execute(earlier).await;
+            let link = server.mails().await[0].link("/not-me?token=");
+            let token = link.split_once("token=").unwrap().1.to_owned();
+            let fields = [("token", token.as_str())];
+            server.browser().submit(&link, "/not-me", &fields).await;
+            return Some((tokens, true));
         }
         EndReason::UserDisabled => {
             house.patch(&house.ada, json!({"enabled": false})).await;
