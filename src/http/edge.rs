@@ -15,11 +15,13 @@ use actix_web::http::header::{
     STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use crate::http::carry_on::waiting;
 use crate::http::cookies;
-use crate::http::guards::is_api;
+use crate::http::guards::{Outdated, is_api};
 use crate::http::pages::shell::error_page;
+use crate::http::pages::step_up::carrying_on;
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::State;
@@ -70,14 +72,16 @@ where
         let request_id = self.numbers.next();
         let answer = self.inner.call(request);
         // Refusals come as responses; nothing inside ends in an error of its own.
-        Box::pin(async move { Ok(seal(finish(answer.await?), request_id, began)) })
+        Box::pin(async move { Ok(seal(finish(answer.await?).await, request_id, began)) })
     }
 }
 
 const INTERNAL: &str = "Something went wrong on this server. It has been written to its log.";
 
 /// Writes out a refusal in the form that is read on its path.
-fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>) -> ServiceResponse<BoxBody> {
+async fn finish<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response.map_into_boxed_body();
@@ -90,7 +94,7 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>) -> ServiceResp
         None => foreign(error, status),
     };
     let request = response.request().clone();
-    let answer = refusal(&request, &problem);
+    let answer = refusal(&request, &problem).await;
     ServiceResponse::new(request, answer)
 }
 
@@ -108,12 +112,17 @@ fn foreign(error: &Error, status: StatusCode) -> Problem {
     Problem::new(code, "The request is not valid.")
 }
 
-fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
     request_log::note(request, problem.code);
     if is_dead(request, problem, api) && state.cookies.any(request) {
         state.cookies.clear(request);
+    }
+    if let Some(waiting) = waiting(request, problem)
+        && let Ok(answer) = carrying_on(request, waiting, problem).await
+    {
+        return answer;
     }
     let mut answer = if api {
         let body = serde_json::to_string(&problem.document()).unwrap_or_default();
@@ -149,6 +158,9 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
 /// the API, an access token that is past its time says nothing of the refresh token beside it, and
 /// a bearer token nothing of the cookies.
 fn is_dead(request: &HttpRequest, problem: &Problem, api: bool) -> bool {
+    if request.extensions().get::<Outdated>().is_some() {
+        return false;
+    }
     let of_the_cookies = !request.headers().contains_key(AUTHORIZATION);
     problem.needs_sign_in() && (!api || (problem.session_id.is_some() && of_the_cookies))
 }

@@ -20,6 +20,7 @@ use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
 use crate::service::mail::{MailError, Mailer};
 use crate::service::outbox::{Deliverer, deliver_forever};
+use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
 use crate::settings::Settings;
@@ -116,6 +117,9 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     if let Err(error) = write_touches(&context).await {
         tracing::warn!(%error, "the latest uses of sessions were not written");
     }
+    if let Err(error) = write_receipts(&context).await {
+        tracing::warn!(%error, "the latest receipts of refreshes were not written");
+    }
     tracing::info!("stopped");
     outcome
 }
@@ -192,7 +196,10 @@ pub fn background(
         let jobs = async {
             loop {
                 tokio::select! {
-                    _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
+                    _ = touches.tick() => {
+                        warn_if(write_touches(&context).await, "uses of sessions");
+                        warn_if(write_receipts(&context).await, "receipts of refreshes");
+                    }
                     _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
                     _ = trim.tick() => {
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;

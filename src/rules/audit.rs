@@ -100,7 +100,7 @@ actions! {
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
     EndWhereBegun = "end-where-begun", "Began to end sessions by what is known of them";
     EndWhere = "end-where", "Ended sessions by what is known of them";
-    RefreshReused = "refresh-reuse", "Used a renewal token twice";
+    RefreshReused = "refresh-reuse", "Used a copy of a session";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
     NewDevice = "new-device", "Signed in from a new device or network";

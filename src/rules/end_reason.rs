@@ -58,7 +58,7 @@ end_reasons! {
     /// The absolute lifetime is over.
     AbsoluteLifetime = "absolute-lifetime", "it reached its longest allowed duration";
     /// A refresh token was used a second time, as a thief would.
-    RefreshReuse = "refresh-reuse", "a renewal token of this session was used twice, as happens when somebody copied it";
+    RefreshReuse = "refresh-reuse", "a copy of this session, perhaps a stolen one, was used";
     /// Too many sessions at once.
     SessionLimit = "session-limit", "you signed in on more devices than are allowed at once";
     /// The demonstration data was laid anew.

@@ -13,6 +13,7 @@ pub mod id;
 pub mod next_path;
 pub mod outbox;
 pub mod password;
+pub mod receipt;
 pub mod record;
 pub mod refresh;
 pub mod role;

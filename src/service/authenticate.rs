@@ -12,7 +12,7 @@ use crate::service::Context;
 use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
 use crate::service::key_ring::KeyRingError;
-use crate::service::tokens::verify_access_token;
+use crate::service::tokens::{Verified, verify_access_token};
 use crate::service::touches::{Touches, write_touches};
 use crate::store::StoreError;
 use crate::store::sessions::Which;
@@ -53,10 +53,16 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
         Some((verified, cached)) => (verified, cached),
         None => {
             let generation = cache.generation();
-            let verified = match verify(context, token, now).await? {
+            let Verified {
+                token: verified,
+                receipt,
+            } = match verify(context, token, now).await? {
                 Ok(verified) => verified,
                 Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
             };
+            if let Some(receipt) = receipt {
+                context.receipts.note(verified.session_id, receipt);
+            }
             let cached = load(context, verified, now).await?;
             cache.remember_token(&cached, token, verified, generation);
             (verified, Some(cached))
@@ -191,7 +197,7 @@ async fn verify(
     context: &Context,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<Result<VerifiedToken, Fault>, StoreError> {
+) -> Result<Result<Verified, Fault>, StoreError> {
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
         match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {

@@ -12,6 +12,7 @@ use crate::service::master_key::MasterKey;
 use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
 use crate::service::places::{Places, PlacesError};
+use crate::service::receipts::Receipts;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -49,6 +50,8 @@ pub struct Context {
     pub touches: Touches,
     /// Where addresses are. Only who signs people in needs to know.
     pub places: Places,
+    /// Receipts of refreshes that are not written yet.
+    pub receipts: Receipts,
     /// What this process measures of itself.
     pub measures: Measures,
     clock: Arc<dyn Clock>,
@@ -80,6 +83,7 @@ impl Context {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
             places: Places::default(),
+            receipts: Receipts::default(),
             measures: Measures::default(),
             settings,
             store,

@@ -23,6 +23,7 @@ pub mod name_session;
 pub mod outbox;
 pub mod passwords;
 pub mod places;
+pub mod receipts;
 pub mod refresh;
 pub mod report;
 pub mod reset;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::entropy;
 use crate::rules::access_token::{self, Audience, Claims, Fault};
 use crate::rules::id::SessionId;
+use crate::rules::receipt::Receipt;
 use crate::rules::session::Facts;
 use crate::service::Context;
 use crate::service::error::Error;
@@ -37,10 +38,29 @@ pub struct AccessToken {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What a verified access token says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verified {
+    /// What it is for.
+    pub token: VerifiedToken,
+    /// The refresh token it was handed out with, if it was one whose arrival is awaited.
+    pub receipt: Option<Receipt>,
+}
+
 /// Signs an access token for a live session. It never outlives the session.
 pub fn issue_access_token(
     context: &Context,
     facts: &Facts,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Error> {
+    issue_with_receipt(context, facts, None, now)
+}
+
+/// As [`issue_access_token`], for an answer whose arrival is told by the use of this token.
+pub(super) fn issue_with_receipt(
+    context: &Context,
+    facts: &Facts,
+    receipt: Option<Receipt>,
     now: DateTime<Utc>,
 ) -> Result<AccessToken, Error> {
     let keys = context.keys();
@@ -52,7 +72,7 @@ pub fn issue_access_token(
         aud: Audience::One(context.settings.public_url.clone()),
         sub: facts.user_id,
         client_id: CLIENT_ID.to_owned(),
-        jti: entropy::new_id(now)?,
+        jti: Receipt::mark(entropy::new_id(now)?, receipt),
         iat: now.timestamp(),
         nbf: now.timestamp(),
         exp: expires_at.timestamp(),
@@ -87,7 +107,7 @@ pub fn verify_access_token(
     context: &Context,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<VerifiedToken, Fault> {
+) -> Result<Verified, Fault> {
     let parts = access_token::split(token)?;
     let keys = context.keys();
     let key = keys
@@ -109,11 +129,14 @@ pub fn verify_access_token(
     let claims = parts.claims()?;
     claims.judge(&context.settings.public_url, now)?;
     let instant = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Fault::Malformed);
-    Ok(VerifiedToken {
-        session_id: claims.sid,
-        user_id: claims.sub,
-        expires_at: instant(claims.exp)?,
-        auth_time: instant(claims.auth_time)?,
+    Ok(Verified {
+        token: VerifiedToken {
+            session_id: claims.sid,
+            user_id: claims.sub,
+            expires_at: instant(claims.exp)?,
+            auth_time: instant(claims.auth_time)?,
+        },
+        receipt: Receipt::read(claims.jti),
     })
 }
 

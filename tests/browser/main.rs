@@ -14,6 +14,7 @@
 mod support;
 
 mod binary;
+mod carry_on;
 mod chromium;
 mod documents;
 mod driver;

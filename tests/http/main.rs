@@ -41,4 +41,5 @@ mod sessions;
 mod sign_in;
 mod slow;
 mod stale;
+mod step_up;
 mod tokens;

@@ -178,6 +178,9 @@ async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
         .close()
         .await
         .unwrap();
+    let receipt = portcullis::rules::receipt::Receipt::from_number(7);
+    let receipts = vec![(session, receipt)];
+    store.note_arrivals(receipts, now).await.unwrap();
     let past = store.write(now, move |tx| {
         Box::pin(async move {
             let reasons = [
@@ -286,6 +289,10 @@ async fn sqlite_never_reads_all_sessions_for_what_is_asked_often() {
         (format!("SELECT id FROM sessions s WHERE s.user_id = {ada} AND s.ip = '192.0.2.7' LIMIT 1"), "SEARCH s USING"),
         ("SELECT end_reason, COUNT(*) FROM sessions s WHERE s.ended_at >= 'then' GROUP BY end_reason".to_owned(), "sessions_ended_at"),
         ("SELECT * FROM refresh_tokens WHERE token_hash = 'x'".to_owned(), "token_hash"),
+        (
+            format!("UPDATE refresh_tokens SET awaited_receipt = NULL FROM (SELECT column1 AS a, column2 AS b FROM (VALUES ({ada}, 7)) AS rows) AS rows WHERE refresh_tokens.session_id = rows.a AND refresh_tokens.awaited_receipt = rows.b"),
+            "refresh_tokens_awaited",
+        ),
         ("SELECT * FROM users s WHERE s.email = 'x'".to_owned(), "users_email"),
         (format!("UPDATE sessions AS s SET ended_at = 'now' WHERE s.ended_at IS NULL AND s.id IN ({ada})"), "SEARCH s USING"),
         (

@@ -13,6 +13,7 @@ mod support;
 #[macro_use]
 mod bench;
 
+mod arrivals;
 mod cache;
 mod cache_race;
 mod cache_versions;
@@ -22,6 +23,7 @@ mod end_where;
 mod end_where_races;
 mod indexes;
 mod keys_and_counts;
+mod lineage;
 mod migrations;
 mod outbox;
 mod races;

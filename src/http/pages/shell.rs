@@ -148,7 +148,8 @@ pub fn page<P: Page>(request: &HttpRequest, page: &P) -> Result<HttpResponse, Pr
     draw(request, StatusCode::OK, page)
 }
 
-fn draw<P: Page>(
+/// A page with this status.
+pub fn draw<P: Page>(
     request: &HttpRequest,
     status: StatusCode,
     page: &P,

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{DeadSession, Form, Perhaps, SignedInUser};
+use crate::http::guards::{DeadSession, Form, Outdated, Perhaps, SignedInUser};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::http::views::{Instant, Notice, NoticeKind, SignInPage};
+use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
 use crate::service::sign_in::SignIn;
@@ -59,6 +60,10 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     let query: SignInQuery = body::query(&request)?;
     if by.0.is_some() {
         return Ok(see_other(next_path(&query.next, HOME)));
+    }
+    let outdated = request.extensions().get::<Outdated>().is_some();
+    if outdated {
+        State::of(&request).cookies.clear(&request);
     }
     let mut shell = bare_shell(&request, "Sign in")?;
     // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
@@ -130,7 +135,13 @@ async fn why_signed_out(request: &HttpRequest, session_id: SessionId) -> Result<
     let text = match found.map(|session| session.ended) {
         Some(Some(ended)) => {
             let at = Instant::new(ended.at, now);
-            format!("You were signed out because {} on {}.", ended.reason.words(), at.text)
+            let words = ended.reason.words();
+            let advice = if ended.reason == EndReason::RefreshReuse {
+                " Sign in again, and end every session that you do not know."
+            } else {
+                ""
+            };
+            format!("You were signed out because {words} on {}.{advice}", at.text)
         }
         Some(None) => "Sign in again to go on.".to_owned(),
         None => "You were signed out because the session, or the account it belonged to, does not exist any more.".to_owned(),

@@ -24,6 +24,7 @@ mod samples;
 mod sessions;
 mod shell;
 mod sign_in;
+mod step_up;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +49,8 @@ pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
-pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
+pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
+pub use step_up::{HiddenField, StepUpPage};
 
 /// Every template, by the name its page asks for. A name must end in `.html`: Tera escapes by that
 /// ending alone.

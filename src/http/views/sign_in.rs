@@ -1,4 +1,4 @@
-//! Pages on the way in: sign-in, first set-up, invitation, and proving again that it is you.
+//! Pages on the way in: sign-in, first set-up, invitation.
 //!
 //! They send back what somebody typed, except passwords: those are in no struct, so no page can
 //! show them again.
@@ -99,34 +99,6 @@ impl Page for SetUpPage {
                 problem: Some("The two passwords are not the same.".to_owned()),
             },
         ]
-    }
-}
-
-/// `/step-up`: the password once more, before something that matters.
-#[derive(Clone, Serialize)]
-pub struct StepUpPage {
-    /// The frame.
-    pub shell: Shell,
-    /// Path on this site to go to afterwards.
-    pub next: String,
-    /// What it is for, to follow "to", e.g. "end another device's session".
-    pub act: String,
-    /// Why the last try was refused.
-    pub problem: Option<String>,
-}
-
-impl Page for StepUpPage {
-    const TEMPLATE: &'static str = "step_up.html";
-
-    fn samples() -> Vec<Self> {
-        let shell = samples::member("Confirm it is you", Section::None);
-        let page = |problem: Option<&str>| Self {
-            shell: shell.clone(),
-            next: "/account/sessions".to_owned(),
-            act: "end another device's session".to_owned(),
-            problem: problem.map(str::to_owned),
-        };
-        vec![page(None), page(Some("The password is not right."))]
     }
 }
 

@@ -179,7 +179,8 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
         }
         EndReason::RefreshReuse => {
             server.refresh(&tokens.refresh).await;
-            server.advance(30);
+            let next = Tokens::from(server.refresh(&tokens.refresh).await.json());
+            server.refresh(&next.refresh).await;
             server.refresh(&tokens.refresh).await;
         }
         EndReason::Reseeded => {
