@@ -104,6 +104,7 @@ async fn insert_sessions(context: &Context, user_id: UserId) -> Vec<SessionId> {
                             amr: "pwd",
                             device: Device::default(),
                             ip: "192.0.2.1".to_owned(),
+                            impersonation: None,
                         };
                         tx.insert_session(new).await?;
                     }

@@ -52,6 +52,7 @@ pub(crate) async fn sign_in(scene: &mut Scene) -> Duration {
         amr: "pwd",
         device: Device::default(),
         ip: ip.to_string(),
+        impersonation: None,
     };
     let (refresh_id, hash) = (new_id(now).unwrap(), token_hash(&random_token().unwrap()));
     let origin = Origin {

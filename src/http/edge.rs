@@ -112,14 +112,21 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
     request_log::note(request, problem.code);
+    let mut is_oneself_again = false;
     if is_dead(request, problem, api) && state.cookies.any(request) {
-        state.cookies.clear(request);
+        // Of a session opened as another user nothing is left but what was laid aside for then.
+        is_oneself_again = !api && state.cookies.take_up_own(request);
+        if !is_oneself_again {
+            state.cookies.clear(request);
+        }
     }
     let mut answer = if api {
         let body = serde_json::to_string(&problem.document()).unwrap_or_default();
         HttpResponse::build(problem.code.status())
             .content_type("application/problem+json")
             .body(body)
+    } else if is_oneself_again {
+        see_other("/account?done=impersonation-ended")
     } else if problem.needs_sign_in() {
         see_other(&sign_in_location(request, problem))
     } else if problem.code == Code::StepUpRequired {
@@ -191,6 +198,7 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/enable",
         "/end-sessions",
         "/invitation",
+        "/impersonate",
     ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
@@ -201,7 +209,7 @@ pub fn page_of(request: &HttpRequest) -> String {
             .to_owned(),
         Some(parent) => parent.to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
-        None if path == "/sign-out" => "/account".to_owned(),
+        None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),
     }
 }

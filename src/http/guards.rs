@@ -3,6 +3,7 @@
 //!
 //! A body is read only after its guard has admitted the caller.
 
+mod as_another;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -13,11 +14,13 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use crate::http::body;
+pub use crate::http::guards::as_another::{ActingUser, FreshImpersonator, Leaver, PerhapsLeaver};
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::{State, header_text};
 use crate::rules::access_token::Fault;
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::impersonation::Want;
 use crate::rules::same_origin::{Evidence, evidence};
 use crate::rules::session::is_fresh;
 use crate::service::authenticate::{Authentication, Principal, authenticate};
@@ -91,7 +94,7 @@ impl Guard for Perhaps {
     const NAME: &'static str = "Perhaps";
 
     async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-        match principal(request).await {
+        match principal(request, Want::Change).await {
             Ok(principal) => Ok(Self(Some(principal))),
             Err(problem) if problem.needs_sign_in() => {
                 if let Some(session_id) = problem.session_id {
@@ -114,7 +117,7 @@ macro_rules! guard {
             const NAME: &'static str = stringify!($name);
 
             async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-                let principal = principal(request).await?;
+                let principal = principal(request, Want::Change).await?;
                 let check: fn(&HttpRequest, &Principal) -> Result<(), Problem> = $check;
                 check(request, &principal)?;
                 Ok(Self(principal))
@@ -182,6 +185,7 @@ macro_rules! from_request {
 }
 
 from_request!(Anyone Perhaps SignedInUser FreshUser Admin FreshAdmin);
+from_request!(Leaver PerhapsLeaver ActingUser FreshImpersonator);
 
 impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Form<G, T> {
     type Error = Problem;
@@ -251,8 +255,8 @@ pub fn same_origin_if_cookie(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Somebody signed in: by bearer token or cookie under `/api`, by cookie on pages, where an
-/// expired access token is renewed on the way.
-async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+/// expired access token is renewed on the way. `unsafe_want` is what an unsafe method asks for.
+async fn principal(request: &HttpRequest, unsafe_want: Want) -> Result<Principal, Problem> {
     let state = State::of(request);
     let api = is_api(request.path());
     let bearer = if api { bearer(request)? } else { None };
@@ -278,6 +282,7 @@ async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
         user_id: facts.user_id,
     });
     request.extensions_mut().insert(principal.clone());
+    as_another::must_be_allowed(request, &principal, unsafe_want)?;
     Ok(principal)
 }
 
@@ -313,7 +318,7 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
 pub async fn recognise(request: &HttpRequest) {
     if !is_api(request.path()) {
         // Without the database, or with cookies that are good for nothing, it is nobody.
-        let _ = principal(request).await;
+        let _ = principal(request, Want::Look).await;
     }
 }
 

@@ -9,6 +9,7 @@ pub mod client_address;
 pub mod email;
 pub mod end_reason;
 pub mod id;
+pub mod impersonation;
 pub mod next_path;
 pub mod password;
 pub mod record;

@@ -5,6 +5,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::service::Context;
 use crate::service::error::Error;
+use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
 
@@ -12,7 +13,8 @@ use crate::store::{StoreError, Transaction};
 const BATCH: u64 = 1000;
 
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
-/// mark in the cache after its commit. Returns those that ended now; ending again is harmless.
+/// mark in the cache after its commit. Sessions that were opened from them as another user end with
+/// them. Returns those that ended now, without these; ending again is harmless.
 pub async fn end_sessions(
     tx: &mut Transaction,
     which: Which,
@@ -23,7 +25,20 @@ pub async fn end_sessions(
         .end_sessions(which, reason, origin.actor.user_id())
         .await?;
     tx.audit_all(events(&ended, reason, origin)).await?;
+    end_impersonations(tx, Impersonations::From(which), origin).await?;
     Ok(ended)
+}
+
+/// Ends impersonations because the administrator may not have them open any more, inside an act.
+pub async fn end_impersonations(
+    tx: &mut Transaction,
+    which: Impersonations,
+    origin: Origin,
+) -> Result<(), StoreError> {
+    let reason = EndReason::ImpersonatorGone;
+    let by = origin.actor.user_id();
+    let ended = tx.end_impersonations(which, reason, by).await?;
+    tx.audit_all(events(&ended, reason, origin)).await
 }
 
 /// Ends the live sessions that `which` names, as an act of its own. Returns how many.

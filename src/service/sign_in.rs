@@ -112,6 +112,7 @@ pub async fn sign_in(
         amr: PASSWORD,
         device: user_agent::device(&visitor.user_agent),
         ip: visitor.ip.to_string(),
+        impersonation: None,
     };
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());

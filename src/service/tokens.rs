@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
 
 use crate::entropy;
-use crate::rules::access_token::{self, Audience, Claims, Fault};
+use crate::rules::access_token::{self, Act, Audience, Claims, Fault};
 use crate::rules::id::SessionId;
 use crate::rules::session::Facts;
 use crate::service::Context;
@@ -66,6 +66,9 @@ pub fn issue_access_token(
             .map(|role| role.as_str().to_owned())
             .collect(),
         org: facts.organization_id,
+        act: facts.impersonation.as_ref().map(|by| Act {
+            sub: by.impersonator_id,
+        }),
     };
     let header = Header {
         typ: Some(access_token::TYPE.to_owned()),

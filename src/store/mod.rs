@@ -11,6 +11,7 @@ mod user_list;
 
 pub mod audit;
 pub mod change_list;
+pub mod impersonations;
 pub mod keys;
 pub mod refresh_tokens;
 pub mod reset;

@@ -26,6 +26,7 @@ mod guessing;
 mod hashing;
 mod headers;
 mod headers_kinds;
+mod impersonation;
 mod logs;
 mod main_job;
 mod metrics;

@@ -48,6 +48,7 @@ async fn open_sessions(bench: &Bench, user: UserId, count: usize) -> Vec<Session
                         amr: "pwd",
                         device: Device::default(),
                         ip: "192.0.2.7".to_owned(),
+                        impersonation: None,
                     };
                     tx.insert_session(new).await?;
                 }

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod admin_sessions;
 pub mod admin_users;
 pub mod assets;
+pub mod impersonate;
 pub mod invitation;
 pub mod set_up;
 pub mod shell;

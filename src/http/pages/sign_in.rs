@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{DeadSession, Form, Perhaps, SignedInUser};
+use crate::http::guards::{DeadSession, Form, Leaver, Perhaps};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -15,7 +15,8 @@ use crate::http::views::{Instant, Notice, NoticeKind, SignInPage};
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
 use crate::service::sign_in::SignIn;
-use crate::service::{set_up, sign_in};
+use crate::service::{impersonate, set_up, sign_in};
+use crate::settings::Secret;
 
 const HOME: &str = "/account";
 
@@ -113,10 +114,16 @@ pub async fn submit(
 
 /// `POST /sign-out`
 pub async fn sign_out(
-    form: Form<SignedInUser, NoFields>,
+    form: Form<Leaver, NoFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
     end_own(&request, &form.by.0.facts).await?;
+    if let Some(own) = state.cookies.own_refresh_token(&request) {
+        let own = Secret::new(own.to_owned());
+        let visitor = state.visitor(&request);
+        impersonate::sign_out_own(&state.context, &form.by.0, &own, &visitor).await?;
+    }
     let mut answer = go_to("/sign-in", "signed-out");
     answer.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     Ok(answer)

@@ -41,7 +41,7 @@ pub use audit::{ActionChoice, AuditPage, AuditRow};
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use sessions::{SessionCard, SessionsPage};
-pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
+pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
 pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
 
 /// Every template, by the name its page asks for. A name must end in `.html`: Tera escapes by that
