@@ -114,8 +114,8 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     request_log::note(request, problem.code);
     let mut is_oneself_again = false;
     if is_dead(request, problem, api) && state.cookies.any(request) {
-        // Of a session opened as another user nothing is left but what was laid aside for then.
-        is_oneself_again = !api && state.cookies.take_up_own(request);
+        // After a session that was opened as another user, one's own comes back.
+        is_oneself_again = state.cookies.take_up_own(request);
         if !is_oneself_again {
             state.cookies.clear(request);
         }

@@ -188,6 +188,19 @@ async fn services_behind_see_who_acts_and_whether_anything_may_be_changed() {
         assert_eq!(answer.header("x-user-roles"), "editor");
         assert_eq!(answer.header("x-impersonator-id"), grace);
         assert_eq!(answer.header("x-read-only"), read_only.to_string());
+        for (name, method, refused) in [
+            ("x-original-method", "GET", false),
+            ("x-original-method", "POST", true),
+            ("x-forwarded-method", "OPTIONS", false),
+            ("x-forwarded-method", "DELETE", true),
+            ("x-forwarded-method", "get", true),
+        ] {
+            let asked = server.request(Method::GET, "/api/auth/verify");
+            let asked = asked.bearer_auth(&tokens.access).header(name, method);
+            let status = asked.send().await.unwrap().status();
+            let expected = if refused && read_only { 403 } else { 200 };
+            assert_eq!(status, expected, "{name} {method} {read_only}");
+        }
         let claims = claims(&tokens.access);
         assert_eq!(claims["sub"], scene.ada.id.to_string());
         assert_eq!(claims["act"], json!({ "sub": grace }));

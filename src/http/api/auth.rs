@@ -150,7 +150,22 @@ pub async fn verify(by: SignedInUser, request: HttpRequest) -> Result<HttpRespon
             "The user does not have the required role.",
         ));
     }
+    if facts.impersonation.as_ref().is_some_and(|by| by.read_only) && asks_to_change(&request) {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "An administrator looks on as the user, and for looking alone: nothing can be changed.",
+        ));
+    }
     Ok(identified(facts))
+}
+
+/// Does a proxy say that the request it asks about has an unsafe method (RFC 9110 §9.2.1)? Any of
+/// them suffices: a client that sent one along gains nothing by it.
+fn asks_to_change(request: &HttpRequest) -> bool {
+    ["x-original-method", "x-forwarded-method"]
+        .iter()
+        .flat_map(|name| request.headers().get_all(*name))
+        .any(|method| !["GET", "HEAD", "OPTIONS"].iter().any(|safe| method == safe))
 }
 
 /// `POST /api/auth/sign-out`

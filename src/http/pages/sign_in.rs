@@ -61,9 +61,12 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     if by.0.is_some() {
         return Ok(see_other(next_path(&query.next, HOME)));
     }
-    let mut shell = bare_shell(&request, "Sign in")?;
     // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
     let dead = request.extensions().get::<DeadSession>().map(|dead| dead.0);
+    if dead.is_some() && State::of(&request).cookies.take_up_own(&request) {
+        return Ok(go_to(HOME, "impersonation-ended"));
+    }
+    let mut shell = bare_shell(&request, "Sign in")?;
     if let Some(session_id) = query.ended.or(dead) {
         shell.notice = Some(why_signed_out(&request, session_id).await?);
     }
@@ -94,6 +97,8 @@ pub async fn submit(
     };
     match sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await {
         Ok(signed_in) => {
+            // Nothing that somebody else has laid aside in this browser may come back.
+            state.cookies.clear(&request);
             state
                 .cookies
                 .set_session(&request, &signed_in, state.context.now());

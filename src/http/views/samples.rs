@@ -111,6 +111,7 @@ pub(super) fn looked_on() -> SessionCard {
         current: false,
         name: None,
         opened_by_admin: Some("the invoice she asked about does not show".to_owned()),
+        idle_expires_at: instant(25 * 60),
         expires_at: instant(25 * 60),
         ..this_device()
     }

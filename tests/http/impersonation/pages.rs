@@ -152,14 +152,51 @@ async fn when_it_ends_by_itself_the_administrator_is_themselves_again() {
     let scene = Scene::open().await;
     let mut browser = scene.browser(&[]).await;
     scene.server.advance(1_800);
-    let answer = browser.get("/account/sessions").await;
-    assert_eq!(answer.location(), "/account?done=impersonation-ended");
+    let before = browser.clone();
+    for path in ["/account/sessions", "/sign-in?next=%2Fapp%2F"] {
+        browser.cookies = before.cookies.clone();
+        let answer = browser.get(path).await;
+        assert_eq!(answer.location(), "/account?done=impersonation-ended");
+    }
     let page = browser.get("/account?done=impersonation-ended").await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("grace@test.example"));
     assert!(!page.text.contains(STOP));
     assert_eq!(browser.cookies.len(), 2, "{:?}", browser.cookies.keys());
     assert_eq!(browser.get("/admin").await.status, 200);
+}
+
+#[tokio::test]
+async fn programs_of_our_pages_lose_nothing_that_was_laid_aside() {
+    let scene = Scene::open().await;
+    let mut browser = scene.browser(&[]).await;
+    let answer = browser
+        .submit("/account", "/account/sessions/end-others", &[])
+        .await;
+    assert_eq!(answer.status, 403);
+    scene
+        .by_boss(
+            reqwest::Method::DELETE,
+            &format!("/api/admin/users/{}/sessions", scene.ada.id),
+            None,
+        )
+        .await;
+    let request = browser.request(reqwest::Method::GET, "/api/auth/session");
+    assert_eq!(browser.send(request).await.code(), "session-ended");
+    assert_eq!(browser.get("/admin").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_was_laid_aside_does_not_come_back_after_somebody_else_has_signed_in() {
+    let scene = Scene::open().await;
+    let mut browser = scene.browser(&[]).await;
+    // As a browser that keeps only this.
+    browser.cookies.retain(|name, _| name == "portcullis_own");
+    let answer = browser
+        .sign_in(&scene.ada.email, crate::support::PASSWORD)
+        .await;
+    assert_eq!(answer.status, 303);
+    assert!(!browser.cookies.contains_key("portcullis_own"));
 }
 
 #[tokio::test]
