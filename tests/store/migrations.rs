@@ -28,7 +28,7 @@ async fn schema(db: &DatabaseConnection) -> Vec<String> {
          ORDER BY line"
     } else {
         "SELECT line FROM ( \
-          SELECT 'column ' || table_name || '.' || column_name || ' ' || ordinal_position || ' ' || data_type \
+          SELECT 'column ' || table_name || '.' || column_name || ' ' || row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position) || ' ' || data_type \
            || ' ' || is_nullable || ' ' || COALESCE(column_default, '') AS line \
            FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'seaql_migrations' \
           UNION ALL SELECT 'index ' || indexdef FROM pg_indexes \
