@@ -169,6 +169,7 @@ impl Act {
             Self::AuditOfUser => {
                 let user = scene.user();
                 let search = AuditSearch {
+                    receipt_id: None,
                     user_id: Some(scene.rows.user_id(user)),
                     action: None,
                 };

@@ -116,8 +116,13 @@ async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
     request_log::note(request, problem.code);
+    let mut is_oneself_again = false;
     if is_dead(request, problem, api) && state.cookies.any(request) {
-        state.cookies.clear(request);
+        // After a session that was opened as another user, one's own comes back.
+        is_oneself_again = state.cookies.take_up_own(request);
+        if !is_oneself_again {
+            state.cookies.clear(request);
+        }
     }
     if let Some(waiting) = waiting(request, problem)
         && let Ok(answer) = carrying_on(request, waiting, problem).await
@@ -129,6 +134,8 @@ async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
         HttpResponse::build(problem.code.status())
             .content_type("application/problem+json")
             .body(body)
+    } else if is_oneself_again {
+        see_other("/account?done=impersonation-ended")
     } else if problem.needs_sign_in() {
         see_other(&sign_in_location(request, problem))
     } else if problem.code == Code::StepUpRequired {
@@ -207,6 +214,7 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/end-sessions",
         "/invitation",
         "/name",
+        "/impersonate",
     ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
@@ -217,7 +225,7 @@ pub fn page_of(request: &HttpRequest) -> String {
             .to_owned(),
         Some(parent) => parent.to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
-        None if path == "/sign-out" => "/account".to_owned(),
+        None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),
     }
 }

@@ -104,6 +104,7 @@ pub fn routes() -> Vec<Route> {
         delete "/api/admin/users/{id}"                api::admin_users::delete;
         delete "/api/admin/users/{id}/sessions"       api::admin::end_sessions_of;
         post   "/api/admin/users/{id}/invitation"     api::admin_users::invite;
+        post   "/api/admin/users/{id}/impersonate"    api::admin_users::impersonate;
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
@@ -158,11 +159,13 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/users/{id}/enable"             pages::admin_users::enable;
         post   "/admin/users/{id}/end-sessions"       pages::admin_users::end_sessions;
         post   "/admin/users/{id}/invitation"         pages::admin_users::invite;
+        post   "/admin/users/{id}/impersonate"        pages::impersonate::start;
         get    "/admin/users/{id}/delete"             pages::admin_users::confirm_delete;
         post   "/admin/users/{id}/delete"             pages::admin_users::delete;
         get    "/admin/outbox"                        pages::admin_outbox::list;
         post   "/admin/outbox/{id}/retry"             pages::admin_outbox::retry;
         post   "/admin/outbox/{id}/drop"              pages::admin_outbox::discard;
+        post   "/impersonation/stop"                  pages::impersonate::stop;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }

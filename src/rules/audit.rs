@@ -119,6 +119,7 @@ actions! {
     InvitationMade = "invitation-made", "Made an invitation link";
     InvitationUsed = "invitation-used", "Chose a password by invitation link";
     FirstAdministrator = "first-administrator", "Set up the first administrator";
+    ImpersonationStarted = "impersonation-started", "Opened a session as another user";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
     AddressesDropped = "addresses-dropped", "Dropped old client addresses";

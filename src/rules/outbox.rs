@@ -77,6 +77,7 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::KeysRotated
         | Action::CleanedUp
         | Action::SessionNamed
+        | Action::ImpersonationStarted
         | Action::EndWhereBegun
         | Action::EndWhere
         | Action::AddressesDropped

@@ -12,6 +12,7 @@ use crate::rules::session_query::SessionQuery;
 use crate::service::Context;
 use crate::service::error::Error;
 use crate::service::touches::write_touches;
+use crate::store::impersonations::Impersonations;
 use crate::store::session_query::Matching;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
@@ -20,7 +21,8 @@ use crate::store::{StoreError, Transaction};
 const BATCH: u64 = 1000;
 
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
-/// mark in the cache after its commit. Returns those that ended now; ending again is harmless.
+/// mark in the cache after its commit. Sessions that were opened from them as another user end with
+/// them. Returns those that ended now, without these; ending again is harmless.
 pub async fn end_sessions(
     tx: &mut Transaction,
     which: Which,
@@ -28,10 +30,23 @@ pub async fn end_sessions(
     origin: Origin,
 ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
     let ended = tx
-        .end_sessions(which, reason, origin.actor.user_id())
+        .end_sessions(which.clone(), reason, origin.actor.user_id())
         .await?;
     tx.audit_all(events(&ended, reason, origin)).await?;
+    end_impersonations(tx, Impersonations::From(which), origin).await?;
     Ok(ended)
+}
+
+/// Ends impersonations because the administrator may not have them open any more, inside an act.
+pub async fn end_impersonations(
+    tx: &mut Transaction,
+    which: Impersonations,
+    origin: Origin,
+) -> Result<(), StoreError> {
+    let reason = EndReason::ImpersonatorGone;
+    let by = origin.actor.user_id();
+    let ended = tx.end_impersonations(which, reason, by).await?;
+    tx.audit_all(events(&ended, reason, origin)).await
 }
 
 /// Ends the live sessions that `which` names, as an act of its own. Returns how many.
@@ -176,6 +191,7 @@ async fn end_these(
                 let events = events(&ended, reason, origin);
                 let events = events.into_iter().map(|event| event.receipt(receipt_id));
                 tx.audit_all(events.collect()).await?;
+                end_opened_from(tx, &ended, origin).await?;
                 Ok::<_, Error>((found, ended))
             })
         })
@@ -206,6 +222,7 @@ pub async fn end_past_limit(
 ) -> Result<u64, StoreError> {
     let ended = tx.end_sessions_past(limit, at_most).await?;
     tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    end_opened_from(tx, &ended, Origin::SYSTEM).await?;
     Ok(ended.len() as u64)
 }
 
@@ -220,7 +237,21 @@ pub async fn end_one_past_limit(
     };
     let ended = [(session_id, user_id)];
     tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    end_opened_from(tx, &ended, Origin::SYSTEM).await?;
     Ok(true)
+}
+
+/// Sessions that were opened as other users from these that have ended end with them.
+async fn end_opened_from(
+    tx: &mut Transaction,
+    ended: &[(SessionId, UserId)],
+    origin: Origin,
+) -> Result<(), StoreError> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let these = ended.iter().map(|(session_id, _)| *session_id).collect();
+    end_impersonations(tx, Impersonations::FromThese(these), origin).await
 }
 
 fn events(ended: &[(SessionId, UserId)], reason: EndReason, origin: Origin) -> Vec<AuditEvent> {

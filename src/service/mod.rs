@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod end_session;
 pub mod error;
 pub mod follow_changes;
+pub mod impersonate;
 pub mod invitation;
 pub mod key_ring;
 pub mod links;

@@ -120,6 +120,7 @@ pub async fn sign_in(
         device,
         ip: visitor.ip,
         place: context.places.find(visitor.ip),
+        impersonation: None,
     };
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, Header};
 use uuid::Uuid;
 
 use crate::entropy;
-use crate::rules::access_token::{self, Audience, Claims, Fault};
+use crate::rules::access_token::{self, Act, Audience, Claims, Fault};
 use crate::rules::id::SessionId;
 use crate::rules::receipt::Receipt;
 use crate::rules::session::Facts;
@@ -88,6 +88,9 @@ pub(super) fn issue_with_receipt(
             .map(|role| role.as_str().to_owned())
             .collect(),
         org: facts.organization_id,
+        act: facts.impersonation.as_ref().map(|by| Act {
+            sub: by.impersonator_id,
+        }),
     };
     let header = Header {
         typ: Some(access_token::TYPE.to_owned()),

@@ -13,6 +13,7 @@ mod user_list;
 
 pub mod audit;
 pub mod change_list;
+pub mod impersonations;
 pub mod keys;
 pub mod outbox;
 pub mod refresh_tokens;

@@ -13,7 +13,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::familiar::Seen;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{
-    Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
+    Device, Listed, OpenedBy, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
@@ -73,13 +73,15 @@ impl Store {
         row.map(|row| record(row, now)).transpose()
     }
 
-    /// Has this user ever signed in from this address, as far as the table remembers?
+    /// Has this user ever signed in from this address, as far as the table remembers? Where an
+    /// administrator looked on from says nothing of the user.
     pub async fn has_signed_in_from(&self, user_id: UserId, ip: &str) -> Result<bool, StoreError> {
         let question = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::UserId.eq(user_id.0))
             .filter(sessions::Column::Ip.eq(ip))
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .limit(1)
             .into_tuple::<Uuid>();
         Ok(self.read(|db| question.one(db)).await?.is_some())
@@ -325,5 +327,10 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
         idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
         expires_at: row.expires_at,
         ended_by: row.ended_by.map(UserId),
+        opened_by: row.impersonator_id.map(|impersonator| OpenedBy {
+            impersonator_id: UserId(impersonator),
+            reason: row.impersonation_reason.unwrap_or_default(),
+            read_only: row.read_only,
+        }),
     })
 }

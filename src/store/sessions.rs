@@ -41,6 +41,21 @@ pub struct NewSession {
     pub ip: IpAddr,
     /// Where that is, roughly, in words.
     pub place: Option<String>,
+    /// The administrator who opens it, if it is not the user.
+    pub impersonation: Option<NewImpersonation>,
+}
+
+/// Who opens a session as another user, and why.
+#[derive(Clone, Debug)]
+pub struct NewImpersonation {
+    /// The administrator.
+    pub impersonator_id: UserId,
+    /// The administrator's own session.
+    pub opened_from: SessionId,
+    /// Why, in the administrator's words.
+    pub reason: String,
+    /// For looking alone?
+    pub read_only: bool,
 }
 
 /// A use of a session that the table does not know of yet.
@@ -152,14 +167,24 @@ impl Transaction {
             .into_tuple::<uuid::Uuid>()
             .one(self.connection())
             .await?;
+        // The user has proven nothing: no proof is ever as old as that.
+        let auth_time = match &new.impersonation {
+            Some(_) => DateTime::UNIX_EPOCH,
+            None => whole_seconds(now),
+        };
+        let impersonation = new.impersonation.as_ref();
         let row = sessions::ActiveModel {
+            impersonator_id: Set(impersonation.map(|by| by.impersonator_id.0)),
+            impersonator_session_id: Set(impersonation.map(|by| by.opened_from.0)),
+            read_only: Set(impersonation.is_some_and(|by| by.read_only)),
+            impersonation_reason: Set(impersonation.map(|by| by.reason.clone())),
             id: Set(new.id.0),
             user_id: Set(new.user_id.0),
             organization_id: Set(organization_id),
             name: Set(None),
             remembered: Set(new.remembered),
             amr: Set(new.amr.to_owned()),
-            auth_time: Set(whole_seconds(now)),
+            auth_time: Set(auth_time),
             idle_timeout_secs: Set(
                 i32::try_from(new.lifetimes.idle.num_seconds()).unwrap_or(i32::MAX)
             ),
@@ -295,7 +320,7 @@ impl Transaction {
         }
     }
 
-    async fn end_where(
+    pub(super) async fn end_where(
         &mut self,
         condition: Condition,
         reason: EndReason,

@@ -29,6 +29,7 @@ mod guessing;
 mod hashing;
 mod headers;
 mod headers_kinds;
+mod impersonation;
 mod logs;
 mod mail;
 mod main_job;

@@ -203,7 +203,10 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
     let theirs = server.sign_in(&other).await;
     for (number, route) in routes().into_iter().enumerate() {
         let user = server
-            .user(&format!("user{number}@test.example"), &["admin"])
+            .user(
+                &format!("user{number}@test.example"),
+                &["admin", "impersonator"],
+            )
             .await;
         let (mut browser, tokens) = signed_in(&server, &user, PASSWORD).await;
         let token = form_token(&browser.get("/account/security").await.text);
@@ -265,6 +268,9 @@ fn fields<'a>(method: &str, path: &str, refresh_token: &'a str) -> Vec<(&'a str,
         ("POST", "/api/auth/step-up" | "/step-up") => vec![("password", PASSWORD)],
         ("POST", "/api/admin/users" | "/admin/users" | "/account/email") => {
             vec![("email", "new@test.example")]
+        }
+        ("POST", "/api/admin/users/{id}/impersonate" | "/admin/users/{id}/impersonate") => {
+            vec![("reason", "to see what they see")]
         }
         ("PATCH", _) => vec![("name", "New")],
         ("POST", "/admin/users/{id}") => vec![("name", "New"), ("roles", "")],

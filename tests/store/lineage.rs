@@ -111,6 +111,7 @@ impl Stage {
             device: Device::default(),
             ip: [192, 0, 2, 7].into(),
             place: None,
+            impersonation: None,
         };
         let token = new_refresh_token().unwrap();
         let (row, hash) = (id(), token_hash(token.reveal()));

@@ -8,6 +8,7 @@ pub mod admin_sessions;
 pub mod admin_users;
 pub mod assets;
 pub mod change_email;
+pub mod impersonate;
 pub mod invitation;
 pub mod not_me;
 pub mod reset_password;

@@ -48,7 +48,7 @@ pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
 pub use sessions::{SessionCard, SessionsPage};
-pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
+pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
 pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
 pub use step_up::{HiddenField, StepUpPage};
 

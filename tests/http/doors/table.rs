@@ -66,6 +66,7 @@ const PASSWORD: Body = Body::Form(&[
 ]);
 const NEW_USER: Body = Body::Form(&[("email", "no address")]);
 const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
+const LOOK_ON: Body = Body::Form(&[("reason", "to see whether it works")]);
 const NO_FIELDS: Body = Body::Form(&[]);
 
 /// The doors of the server, in the order of its own table.
@@ -77,12 +78,13 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
     door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),
     door("POST",   "/api/auth/step-up",               "SignedInUser", Body::Json(r#"{"password":"a long and quiet password"}"#), &[200]),
-    door("POST",   "/api/auth/sign-out",              "SignedInUser", Body::Nothing, &[204]),
-    door("POST",   "/api/auth/clear-session",         "Perhaps", Body::Nothing, &[200]),
+    door("POST",   "/api/auth/sign-out",              "Leaver", Body::Nothing, &[204]),
+    door("POST",   "/api/auth/clear-session",         "PerhapsLeaver", Body::Nothing, &[200]),
     door("GET",    "/api/sessions",                   "SignedInUser", Body::Nothing, &[200]),
     door("DELETE", "/api/sessions",                   "FreshUser", Body::Nothing, &[200]),
     door("POST",   "/api/sessions/ensure",            "SignedInUser", Body::Nothing, &[200]),
     door("PATCH",  "/api/sessions/{sid}",             "SignedInUser", Body::Json(r#"{"name":"Mine"}"#), &[404]),
+    door("POST",   "/api/sessions/ensure",            "ActingUser", Body::Nothing, &[200]),
     door("DELETE", "/api/sessions/{sid}",             "FreshUser", Body::Nothing, &[404]),
     door("GET",    "/api/admin/sessions",             "Admin", Body::Nothing, &[200]),
     door("DELETE", "/api/admin/sessions",             "FreshAdmin", Body::Nothing, &[200]),
@@ -95,6 +97,7 @@ pub(super) const DOORS: &[Door] = &[
     door("DELETE", "/api/admin/users/{id}",           "FreshAdmin", Body::Nothing, &[404]),
     door("DELETE", "/api/admin/users/{id}/sessions",  "Admin", Body::Nothing, &[404]),
     door("POST",   "/api/admin/users/{id}/invitation", "FreshAdmin", Body::Nothing, &[404]),
+    door("POST",   "/api/admin/users/{id}/impersonate", "FreshImpersonator", Body::Json(r#"{"reason":"too short"}"#), &[422]),
     door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
     door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
@@ -108,7 +111,7 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/",                               "Perhaps", Body::Nothing, &[303]),
     door("GET",    "/sign-in",                        "Perhaps", Body::Nothing, &[200, 303]),
     door("POST",   "/sign-in",                        "Perhaps", SIGN_IN, &[422]),
-    door("POST",   "/sign-out",                       "SignedInUser", NO_FIELDS, &[303]),
+    door("POST",   "/sign-out",                       "Leaver", NO_FIELDS, &[303]),
     door("GET",    "/set-up",                         "Perhaps", Body::Nothing, &[303]),
     door("POST",   "/set-up",                         "Perhaps", SET_UP, &[409]),
     door("GET",    "/invitation",                     "Perhaps", Body::Nothing, &[404]),
@@ -149,10 +152,12 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/admin/users/{id}/enable",        "FreshAdmin", NO_FIELDS, &[404]),
     door("POST",   "/admin/users/{id}/end-sessions",  "Admin", NO_FIELDS, &[404]),
     door("POST",   "/admin/users/{id}/invitation",    "FreshAdmin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/users/{id}/impersonate",   "FreshImpersonator", LOOK_ON, &[404]),
     door("GET",    "/admin/users/{id}/delete",        "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/users/{id}/delete",        "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/admin/outbox",                   "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/outbox/{id}/retry",        "Admin", NO_FIELDS, &[404]),
     door("POST",   "/admin/outbox/{id}/drop",         "Admin", NO_FIELDS, &[404]),
+    door("POST",   "/impersonation/stop",             "Leaver", NO_FIELDS, &[303, 409]),
     door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
 ];

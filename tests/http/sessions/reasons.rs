@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{House, sign_out, tokens_of};
-use crate::support::{PASSWORD, Tokens};
+use crate::support::{PASSWORD, TestUser, Tokens};
 
 /// What the refusal says: its code, and the reason beside it.
 type Refusal = (&'static str, Option<&'static str>);
@@ -35,6 +35,8 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             | EndReason::AbsoluteLifetime
             | EndReason::RefreshReuse
             | EndReason::SessionLimit
+            | EndReason::ImpersonationStopped
+            | EndReason::ImpersonatorGone
             | EndReason::Reseeded => ("session-ended", Some(code)),
         };
         // Twice: the first may be the one that writes it down.
@@ -190,10 +192,33 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             seed::seed(&server.context, Origin::HOST).await.unwrap();
             return Some((demo, false));
         }
+        EndReason::ImpersonationStopped => {
+            let (_, looking_on) = look_on(house).await;
+            sign_out(server, &looking_on).await;
+            return Some((looking_on, true));
+        }
+        EndReason::ImpersonatorGone => {
+            let (opener, looking_on) = look_on(house).await;
+            house.patch(&opener, json!({"roles": ["admin"]})).await;
+            return Some((looking_on, true));
+        }
         // Nothing limits the number of sessions yet.
         EndReason::SessionLimit => return None,
     }
     Some((tokens, true))
+}
+
+/// An administrator opens a session as the user.
+async fn look_on(house: &House) -> (TestUser, Tokens) {
+    let server = &house.server;
+    let roles = ["admin", "impersonator"];
+    let opener = server.user("opener@test.example", &roles).await;
+    let console = server.sign_in(&opener).await;
+    let path = format!("/api/admin/users/{}/impersonate", house.ada.id);
+    let document = json!({"reason": "to see what she sees"});
+    let answer = server.post(&path, Some(&console.access), document).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    (opener, Tokens::from(answer.json()))
 }
 
 /// Those whom time has ended have no access token left that lives; they are looked at here.

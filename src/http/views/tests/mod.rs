@@ -196,8 +196,12 @@ fn nothing_is_inline_and_nothing_is_foreign() -> Outcome {
 fn whoever_is_signed_in_can_sign_out_on_every_page() -> Outcome {
     for page in drawn()? {
         let signed_in = !page.data["shell"]["user"].is_null();
-        let forms = page.html.matches("action=\"/sign-out\"").count();
-        assert_eq!(forms, usize::from(signed_in), "{}", page.template);
+        let count = |action: &str| page.html.matches(&format!("action=\"{action}\"")).count();
+        // Whoever looks on as somebody else stops instead.
+        let looks_on = !page.data["shell"]["impersonation"].is_null();
+        let expected = (usize::from(signed_in && !looks_on), usize::from(looks_on));
+        let forms = (count("/sign-out"), count("/impersonation/stop"));
+        assert_eq!(forms, expected, "{}", page.template);
         assert_eq!(page.html.contains("<nav"), signed_in, "{}", page.template);
         let admin = page.data["shell"]["user"]["is_admin"]
             .as_bool()
