@@ -121,10 +121,12 @@ impl Callers {
             callers: BTreeMap::new(),
         };
         for kind in Kind::LIVE {
-            let roles: &[&str] = match kind {
-                Kind::Opener => &["admin", "impersonator"],
-                _ if kind.is_admin() => &["admin"],
-                _ => &[],
+            let roles: &[&str] = if kind == Kind::Opener {
+                &["admin", "impersonator"]
+            } else if kind.is_admin() {
+                &["admin"]
+            } else {
+                &[]
             };
             let email = format!("{kind:?}@test.example").to_lowercase();
             all.users.insert(kind, server.user(&email, roles).await);

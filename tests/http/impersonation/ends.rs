@@ -162,6 +162,12 @@ async fn a_change_by_hand_ends_it_within_the_bound() {
     for sql in changes {
         let scene = Scene::open().await;
         let tokens = scene.look_on().await;
+        // Until it is known that Ada was made: to learn of that later would be to ask about her anew.
+        let opened = std::time::Instant::now();
+        let cache = scene.server.context.store.cache();
+        while cache.lag().is_none_or(|lag| lag >= opened.elapsed()) {
+            tokio::task::yield_now().await;
+        }
         assert!(scene.is_live(&tokens).await);
         assert_eq!(scene.server.database.execute(sql).await, 1, "{sql}");
         let bound = scene.server.context.settings.revocation_bound;
