@@ -170,7 +170,7 @@ impl Act {
                 let user = scene.user();
                 let search = AuditSearch {
                     user_id: Some(scene.rows.user_id(user)),
-                    action: None,
+                    ..AuditSearch::default()
                 };
                 timed(scene.context.store.search_audit(search, None, PAGE)).await
             }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod audit_events;
 pub mod organizations;
+pub mod outbox;
 pub mod refresh_tokens;
 pub mod sealed_keys;
 pub mod sessions;

@@ -107,6 +107,9 @@ pub fn routes() -> Vec<Route> {
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
+        get    "/api/admin/outbox"                    api::admin_outbox::list;
+        post   "/api/admin/outbox/{id}/retry"         api::admin_outbox::retry;
+        delete "/api/admin/outbox/{id}"               api::admin_outbox::discard;
         get    "/.well-known/jwks.json"               api::well_known::jwks;
         get    "/.well-known/oauth-authorization-server" api::well_known::metadata;
         get    "/health/live"                         api::well_known::live;
@@ -147,6 +150,9 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/users/{id}/invitation"         pages::admin_users::invite;
         get    "/admin/users/{id}/delete"             pages::admin_users::confirm_delete;
         post   "/admin/users/{id}/delete"             pages::admin_users::delete;
+        get    "/admin/outbox"                        pages::admin_outbox::list;
+        post   "/admin/outbox/{id}/retry"             pages::admin_outbox::retry;
+        post   "/admin/outbox/{id}/drop"              pages::admin_outbox::discard;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }

@@ -18,6 +18,7 @@ use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
+use crate::service::outbox::deliver_forever;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
 use crate::settings::Settings;
@@ -193,8 +194,9 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                 }
             }
         };
-        // Neither keeps the other waiting, and neither ends.
-        tokio::join!(follow, jobs);
+        let deliver = deliver_forever(Arc::clone(&context), Vec::new());
+        // None keeps another waiting, and none ends.
+        tokio::join!(follow, jobs, deliver);
     })
 }
 

@@ -116,6 +116,8 @@ actions! {
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
     AddressesDropped = "addresses-dropped", "Dropped old client addresses";
+    DeliveryRetried = "delivery-retried", "Had a delivery tried again";
+    DeliveryDropped = "delivery-dropped", "Dropped a delivery";
     Seeded = "seeded", "Laid the demonstration data";
     Reset = "reset", "Deleted everybody and everything";
 }
@@ -137,6 +139,11 @@ pub struct AuditEvent {
     pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
+    /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
+    /// is written down.
+    pub address: Option<String>,
+    /// The one-time link that is told of. Not part of what is written down.
+    pub link_id: Option<Uuid>,
 }
 
 impl AuditEvent {
@@ -150,6 +157,8 @@ impl AuditEvent {
             reason: None,
             receipt_id: None,
             detail: None,
+            address: None,
+            link_id: None,
         }
     }
 
@@ -180,6 +189,18 @@ impl AuditEvent {
     /// With these words.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// To be told to this e-mail address.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// To be told with this one-time link.
+    pub fn link(mut self, link_id: Uuid) -> Self {
+        self.link_id = Some(link_id);
         self
     }
 }

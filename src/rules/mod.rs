@@ -10,6 +10,7 @@ pub mod email;
 pub mod end_reason;
 pub mod id;
 pub mod next_path;
+pub mod outbox;
 pub mod password;
 pub mod record;
 pub mod refresh;

@@ -17,6 +17,7 @@ pub mod key_ring;
 pub mod master_key;
 pub mod measures;
 pub mod name_session;
+pub mod outbox;
 pub mod passwords;
 pub mod places;
 pub mod refresh;

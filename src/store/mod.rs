@@ -14,6 +14,7 @@ mod user_list;
 pub mod audit;
 pub mod change_list;
 pub mod keys;
+pub mod outbox;
 pub mod refresh_tokens;
 pub mod reset;
 pub mod session_list;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use sea_orm::sea_query::{Asterisk, Expr, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use tokio::sync::Notify;
 
 use crate::settings::Secret;
 use crate::store::change_list::Changes;
@@ -61,6 +63,8 @@ struct Inner {
     /// For the connections that follow the change list.
     url: Secret,
     cache: ValidityCache,
+    /// Told when this process has put something into the outbox.
+    outbox_grown: Notify,
 }
 
 impl Store {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use tokio::sync::Notify;
 
 use crate::settings::Settings;
 use crate::store::validity_cache::ValidityCache;
@@ -49,6 +50,7 @@ impl Store {
                 writer,
                 url: settings.database_url.clone(),
                 cache,
+                outbox_grown: Notify::new(),
             }),
         })
     }

@@ -28,6 +28,7 @@ pub(crate) async fn answers(server: &Server) -> Vec<(String, Answer)> {
         "/admin/users",
         "/admin/users/new",
         "/admin/audit",
+        "/admin/outbox",
         "/set-up",
         "/invitation?token=x",
         "/no/such/page",

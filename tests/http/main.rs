@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::allow_attributes,
     reason = "a test that cannot go on should stop"
 )]
@@ -16,6 +17,7 @@ mod cli;
 mod cli_refusals;
 mod clock;
 mod crash;
+mod crash_at_random;
 mod csrf;
 mod csrf_ways_round;
 mod doors;

@@ -23,6 +23,7 @@ mod end_where_races;
 mod indexes;
 mod keys_and_counts;
 mod migrations;
+mod outbox;
 mod races;
 mod sessions;
 mod tokens;

@@ -48,6 +48,8 @@ const DONE: &[(&str, &str)] = &[
         "enabled",
         "The account was enabled. Sessions that were ended stay ended.",
     ),
+    ("delivery-retried", "The delivery is tried again at once."),
+    ("delivery-dropped", "The delivery was dropped."),
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
     (

@@ -18,6 +18,7 @@ mod audit;
 mod error;
 mod filters;
 mod instant;
+mod outbox;
 mod samples;
 mod sessions;
 mod shell;
@@ -42,6 +43,7 @@ pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
 pub use error::ErrorPage;
 pub use instant::Instant;
+pub use outbox::{DeliveryRow, OutboxPage};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
 pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
@@ -103,6 +105,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "new_user.html",
         include_str!("../../../templates/new_user.html"),
+    ),
+    (
+        "outbox.html",
+        include_str!("../../../templates/outbox.html"),
     ),
     (
         "security.html",

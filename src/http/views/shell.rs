@@ -79,4 +79,6 @@ pub enum Section {
     AdminUsers,
     /// `/admin/audit`
     AdminAudit,
+    /// `/admin/outbox`
+    AdminOutbox,
 }

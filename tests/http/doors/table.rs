@@ -97,6 +97,9 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
     door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
+    door("GET",    "/api/admin/outbox",               "Admin", Body::Nothing, &[200]),
+    door("POST",   "/api/admin/outbox/{id}/retry",    "Admin", Body::Nothing, &[404]),
+    door("DELETE", "/api/admin/outbox/{id}",          "Admin", Body::Nothing, &[404]),
     door("GET",    "/.well-known/jwks.json",          "Anyone", Body::Nothing, &[200]),
     door("GET",    "/.well-known/oauth-authorization-server", "Anyone", Body::Nothing, &[200]),
     door("GET",    "/health/live",                    "Anyone", Body::Nothing, &[200]),
@@ -137,5 +140,8 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/admin/users/{id}/invitation",    "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/admin/users/{id}/delete",        "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/users/{id}/delete",        "FreshAdmin", NO_FIELDS, &[404]),
+    door("GET",    "/admin/outbox",                   "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/outbox/{id}/retry",        "Admin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/outbox/{id}/drop",         "Admin", NO_FIELDS, &[404]),
     door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
 ];

@@ -26,6 +26,7 @@ const CONSOLE: &[(&str, &str)] = &[
     ("/admin/users/{id}", "ada"),
     ("/admin/users/{id}/delete", "Delete a user"),
     ("/admin/audit", "Audit"),
+    ("/admin/outbox", "Outbox"),
 ];
 
 /// Pages that need no sign-in.

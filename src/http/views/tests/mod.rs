@@ -17,8 +17,9 @@ use serde_json::Value;
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
     DeleteUserPage, EndEveryonePage, EndWherePage, ErrorPage, InvitationDeadPage,
-    InvitationMadePage, InvitationPage, NewUserPage, Page, Renderer, Section, SecurityPage,
-    SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    InvitationMadePage, InvitationPage, NewUserPage, OutboxPage, Page, Renderer, Section,
+    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples,
+    stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -58,6 +59,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         NewUserPage,
         AuditPage,
         ErrorPage,
+        OutboxPage,
         SessionsPage,
         InvitationDeadPage,
         InvitationPage,
@@ -213,6 +215,7 @@ fn each_section_marks_its_own_menu_entry() -> Outcome {
         (Section::AdminSessions, Some("/admin/sessions")),
         (Section::AdminUsers, Some("/admin/users")),
         (Section::AdminAudit, Some("/admin/audit")),
+        (Section::AdminOutbox, Some("/admin/outbox")),
     ] {
         let html = renderer.render(&InvitationDeadPage {
             shell: samples::admin("Menu", section),
