@@ -171,7 +171,7 @@ impl Act {
                 let search = AuditSearch {
                     receipt_id: None,
                     user_id: Some(scene.rows.user_id(user)),
-                    action: None,
+                    ..AuditSearch::default()
                 };
                 timed(scene.context.store.search_audit(search, None, PAGE)).await
             }

@@ -62,6 +62,8 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::StepUpFailed
         | Action::SessionEnded
         | Action::EveryoneOut
+        | Action::EndWhereBegun
+        | Action::EndWhere
         | Action::PasswordChangeFailed
         | Action::UserCreated
         | Action::UserUpdated
