@@ -74,6 +74,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
     secret("PORTCULLIS_SMTP_URL"),
     plain("PORTCULLIS_MAIL_FROM", ""),
+    plain("PORTCULLIS_GEOIP_FILE", ""),
+    plain("PORTCULLIS_ADDRESS_RETENTION_DAYS", ""),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
@@ -178,6 +180,10 @@ pub struct Settings {
     pub smtp: Option<Smtp>,
     /// From whom mails come.
     pub mail_from: Mailbox,
+    /// File of places by address, in MaxMind's format, if there is one.
+    pub geoip_file: Option<PathBuf>,
+    /// How long client addresses are kept; without it for good.
+    pub address_retention: Option<TimeDelta>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Address for whoever collects figures, if anybody may.
@@ -259,6 +265,8 @@ impl Settings {
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
             mail_from: mail_from(&values.text("PORTCULLIS_MAIL_FROM"), smtp.is_some())?,
             smtp,
+            geoip_file: values.path("PORTCULLIS_GEOIP_FILE"),
+            address_retention: values.days("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
                 "off" => None,
                 _ => Some(values.parse(
@@ -345,6 +353,8 @@ mod tests {
             ("PORTCULLIS_PUBLIC_URL", "ftp://localhost"),
             ("PORTCULLIS_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("PORTCULLIS_LOG_FORMAT", "xml"),
+            ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_GEOIP_FILE_FILE", "/dev/null"),
             ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),

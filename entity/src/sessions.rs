@@ -30,8 +30,12 @@ pub struct Model {
     pub idle_expires_at: DateTimeUtc,
     /// Absolute lifetime.
     pub expires_at: DateTimeUtc,
-    /// Client address at sign-in.
+    /// Client address at sign-in; empty once it is kept no longer.
     pub ip: String,
+    /// The same in an order by which networks are found, see `rules::client_address`. None with it.
+    pub ip_bytes: Option<Vec<u8>>,
+    /// Where that was, roughly, in words.
+    pub place: Option<String>,
     /// As sent at sign-in, shortened.
     pub user_agent: String,
     /// Kind of device.

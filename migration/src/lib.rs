@@ -12,6 +12,7 @@ mod m20261121_2_sessions;
 mod m20261121_3_audit_events;
 mod m20261121_4_keys_and_throttles;
 mod m20261121_5_session_changes;
+mod m20261125_7_places_and_addresses;
 mod m20261125_9_outbox;
 mod m20261125_9_verification_links;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_3_audit_events::Migration),
             Box::new(m20261121_4_keys_and_throttles::Migration),
             Box::new(m20261121_5_session_changes::Migration),
+            Box::new(m20261125_7_places_and_addresses::Migration),
             Box::new(m20261125_9_outbox::Migration),
             Box::new(m20261125_9_verification_links::Migration),
         ]

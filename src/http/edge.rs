@@ -177,13 +177,16 @@ fn step_up_location(request: &HttpRequest) -> String {
 
 /// The page to come back to: the one asked for, or the one that holds the form that was sent.
 pub fn page_of(request: &HttpRequest) -> String {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let path = request.path();
+    // What is to be ended stands behind the `?`, and is there again after a step-up.
+    if matches!(*request.method(), Method::GET | Method::HEAD)
+        || path == "/admin/sessions/end-where"
+    {
         return request
             .uri()
             .path_and_query()
             .map_or_else(|| "/account".to_owned(), |path| path.as_str().to_owned());
     }
-    let path = request.path();
     let acts = [
         "/end",
         "/end-others",
@@ -191,11 +194,12 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/enable",
         "/end-sessions",
         "/invitation",
+        "/name",
     ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
         // A single session has no page of its own; it stands in a list.
-        Some(parent) if path.ends_with("/end") => parent
+        Some(parent) if path.ends_with("/end") || path.ends_with("/name") => parent
             .rsplit_once('/')
             .map_or(parent, |(list, _)| list)
             .to_owned(),

@@ -91,9 +91,11 @@ pub fn routes() -> Vec<Route> {
         get    "/api/sessions"                        api::sessions::list;
         delete "/api/sessions"                        api::sessions::end_others;
         post   "/api/sessions/ensure"                 api::sessions::ensure;
+        patch  "/api/sessions/{sid}"                  api::sessions::update;
         delete "/api/sessions/{sid}"                  api::sessions::end;
         get    "/api/admin/sessions"                  api::admin::sessions;
         delete "/api/admin/sessions"                  api::admin::end_everyone;
+        post   "/api/admin/sessions/end"              api::admin::end_where;
         delete "/api/admin/sessions/{sid}"            api::admin::end_session;
         get    "/api/admin/users"                     api::admin_users::list;
         post   "/api/admin/users"                     api::admin_users::create;
@@ -134,6 +136,7 @@ pub fn routes() -> Vec<Route> {
         get    "/account/sessions"                    pages::account::sessions;
         post   "/account/sessions/end-others"         pages::account::end_others;
         post   "/account/sessions/{sid}/end"          pages::account::end;
+        post   "/account/sessions/{sid}/name"         pages::account::name;
         get    "/account/security"                    pages::account::security;
         post   "/account/security"                    pages::account::change_password;
         get    "/account/email"                       pages::change_email::show;
@@ -143,6 +146,8 @@ pub fn routes() -> Vec<Route> {
         get    "/admin/sessions"                      pages::admin_sessions::list;
         get    "/admin/sessions/end-all"              pages::admin_sessions::confirm_end_everyone;
         post   "/admin/sessions/end-all"              pages::admin_sessions::end_everyone;
+        get    "/admin/sessions/end-where"            pages::admin_end_where::show;
+        post   "/admin/sessions/end-where"            pages::admin_end_where::submit;
         post   "/admin/sessions/{sid}/end"            pages::admin_sessions::end;
         get    "/admin/users"                         pages::admin_users::list;
         post   "/admin/users"                         pages::admin_users::create;

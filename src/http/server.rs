@@ -82,7 +82,8 @@ pub enum ServeError {
 
 /// Serves until it is told to stop.
 pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
-    let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
+    let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
     let deliverers: Vec<Arc<dyn Deliverer>> = vec![Arc::new(Mailer::new(&context.settings)?)];
     let (server, address) = listen(Arc::clone(&context))?;

@@ -96,7 +96,10 @@ actions! {
     SteppedUp = "step-up", "Confirmed their identity";
     StepUpFailed = "step-up-failed", "Failed to confirm their identity";
     SessionEnded = "session-ended", "Ended a session";
+    SessionNamed = "session-named", "Named a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
+    EndWhereBegun = "end-where-begun", "Began to end sessions by what is known of them";
+    EndWhere = "end-where", "Ended sessions by what is known of them";
     RefreshReused = "refresh-reuse", "Used a renewal token twice";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
@@ -118,6 +121,7 @@ actions! {
     FirstAdministrator = "first-administrator", "Set up the first administrator";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
+    AddressesDropped = "addresses-dropped", "Dropped old client addresses";
     DeliveryRetried = "delivery-retried", "Had a delivery tried again";
     DeliveryDropped = "delivery-dropped", "Dropped a delivery";
     Seeded = "seeded", "Laid the demonstration data";
@@ -137,6 +141,8 @@ pub struct AuditEvent {
     pub session_id: Option<SessionId>,
     /// Why.
     pub reason: Option<&'static str>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
     /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
@@ -155,6 +161,7 @@ impl AuditEvent {
             subject: None,
             session_id: None,
             reason: None,
+            receipt_id: None,
             detail: None,
             address: None,
             link_id: None,
@@ -176,6 +183,12 @@ impl AuditEvent {
     /// For this reason.
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// As a part of the act with this receipt.
+    pub fn receipt(mut self, receipt_id: Uuid) -> Self {
+        self.receipt_id = Some(receipt_id);
         self
     }
 

@@ -18,6 +18,8 @@ pub mod refresh;
 pub mod role;
 pub mod same_origin;
 pub mod session;
+pub mod session_name;
+pub mod session_query;
 pub mod strict_json;
 pub mod throttle;
 pub mod user_agent;

@@ -62,6 +62,8 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::StepUpFailed
         | Action::SessionEnded
         | Action::EveryoneOut
+        | Action::EndWhereBegun
+        | Action::EndWhere
         | Action::PasswordChangeFailed
         | Action::UserCreated
         | Action::UserUpdated
@@ -76,6 +78,8 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::FirstAdministrator
         | Action::KeysRotated
         | Action::CleanedUp
+        | Action::SessionNamed
+        | Action::AddressesDropped
         | Action::DeliveryRetried
         | Action::DeliveryDropped
         | Action::Seeded

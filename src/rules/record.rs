@@ -33,8 +33,10 @@ pub struct SessionRecord {
     pub name: Option<String>,
     /// What it runs on.
     pub device: Device,
-    /// Client address at sign-in.
-    pub ip: String,
+    /// Client address at sign-in, for as long as it is kept.
+    pub ip: Option<String>,
+    /// Where that was, roughly, in words; none where nothing is known of it.
+    pub place: Option<String>,
     /// Methods of proof (RFC 8176).
     pub amr: Vec<String>,
     /// Opened with "stay signed in".
@@ -130,10 +132,12 @@ pub struct AuditRecord {
     pub subject_email: Option<String>,
     /// The session concerned.
     pub session_id: Option<SessionId>,
-    /// Client address.
+    /// Client address, for as long as it is kept.
     pub ip: Option<String>,
     /// Why, as code.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more.
     pub detail: Option<String>,
 }

@@ -4,6 +4,7 @@ use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::throttle::FORGOTTEN_AFTER;
 use crate::service::Context;
+use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
 use crate::service::error::Error;
 use crate::service::touches::write_touches;
@@ -11,8 +12,9 @@ use crate::service::touches::write_touches;
 /// Sessions ended by one transaction, so that none holds its locks for long.
 const BATCH: u64 = 500;
 
-/// Ends sessions past one of their limits, each with that limit as its reason, and drops counts of
-/// failed attempts that are too old to matter. Returns how many sessions ended.
+/// Ends sessions past one of their limits, each with that limit as its reason, and drops client
+/// addresses that are kept no longer and counts of failed attempts that are too old to matter.
+/// Returns how many sessions ended.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
     // Or a session in use would count as idle for want of its latest uses.
     write_touches(context).await?;
@@ -31,6 +33,7 @@ pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
             }
         }
     }
+    drop_old_addresses(context).await?;
     let now = context.now();
     context
         .store

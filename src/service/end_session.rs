@@ -1,10 +1,18 @@
 //! The one way a session ends, whoever ends it and why: the row and its audit row together.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::entropy;
 use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::session_query::SessionQuery;
 use crate::service::Context;
 use crate::service::error::Error;
+use crate::service::touches::write_touches;
+use crate::store::session_query::Matching;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
 
@@ -55,6 +63,7 @@ pub async fn end_everyone(
     let which = except.map_or(Which::Everyone, Which::EveryoneExcept);
     let mut total = 0;
     loop {
+        let which = which.clone();
         let (some, last) = context
             .store
             .write(context.now(), move |tx| {
@@ -78,6 +87,114 @@ pub async fn end_everyone(
             return Ok(total);
         }
     }
+}
+
+/// What an end by query did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// Names it; the audit's rows of the act and of each session have it.
+    pub id: Uuid,
+    /// Sessions that matched.
+    pub matched: u64,
+    /// Those of them that this very act ended.
+    pub ended: u64,
+    /// The users whose sessions these were.
+    pub users: u64,
+}
+
+/// Ends the live sessions that match, but for the one in `except`, each as ended by an administrator.
+///
+/// In transactions of a bounded size, as [`end_everyone`]. Which sessions match is asked outside of
+/// them, and asked again of each inside: no writer waits while many that do not match are passed,
+/// and a session that no longer matches stays. Whatever was there when the last question was put is
+/// found: after each way through all of them there is another, from the start, until one ends none.
+pub async fn end_where(
+    context: &Context,
+    query: SessionQuery,
+    except: Option<SessionId>,
+    origin: Origin,
+) -> Result<Receipt, Error> {
+    // Or a session in use would count as idle for want of its latest uses.
+    write_touches(context).await?;
+    let at = context.now();
+    let mut receipt = Receipt {
+        id: entropy::new_id(at)?,
+        matched: 0,
+        ended: 0,
+        users: 0,
+    };
+    let said = format!("query: {query}");
+    let matching = Matching { query, at, except };
+    let begun = AuditEvent::new(origin, Action::EndWhereBegun).detail(said.clone());
+    note(context, begun.receipt(receipt.id), None).await?;
+    let mut users = HashSet::new();
+    let (mut after, mut ended_any) = (None, false);
+    loop {
+        let store = &context.store;
+        let these = store.some_matching(&matching, after, BATCH).await?;
+        after = these
+            .last()
+            .copied()
+            .filter(|_| these.len() as u64 == BATCH);
+        if !these.is_empty() {
+            let (found, ended) = end_these(context, &matching, these, receipt.id, origin).await?;
+            receipt.matched += found as u64;
+            receipt.ended += ended.len() as u64;
+            ended_any |= !ended.is_empty();
+            users.extend(ended.into_iter().map(|(_, user)| user));
+        }
+        if after.is_none() && !std::mem::take(&mut ended_any) {
+            break;
+        }
+    }
+    receipt.users = users.len() as u64;
+    let detail = format!(
+        "{} sessions of {} users; {said}",
+        receipt.ended, receipt.users
+    );
+    let event = AuditEvent::new(origin, Action::EndWhere).detail(detail);
+    note(context, event.receipt(receipt.id), Some(matching)).await?;
+    Ok(receipt)
+}
+
+/// Those of these sessions that match: how many there are, and which of them this act ended.
+async fn end_these(
+    context: &Context,
+    matching: &Matching,
+    these: Vec<SessionId>,
+    receipt_id: Uuid,
+    origin: Origin,
+) -> Result<(usize, Vec<(SessionId, UserId)>), Error> {
+    let which = Which::Matching(Box::new(matching.clone()), these);
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                let reason = EndReason::EndedByAdmin;
+                let by = origin.actor.user_id();
+                let (found, ended) = tx.end_some_sessions(which, BATCH, reason, by).await?;
+                let events = events(&ended, reason, origin);
+                let events = events.into_iter().map(|event| event.receipt(receipt_id));
+                tx.audit_all(events.collect()).await?;
+                Ok::<_, Error>((found, ended))
+            })
+        })
+        .await
+}
+
+/// Writes down an act; from then on nothing of what matches is answered from memory.
+async fn note(context: &Context, event: AuditEvent, forget: Option<Matching>) -> Result<(), Error> {
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                if let Some(matching) = forget {
+                    tx.forget_matching(&matching);
+                }
+                Ok::<_, Error>(tx.audit(event).await?)
+            })
+        })
+        .await
 }
 
 /// Ends live sessions that are past this limit, at most so many. Nobody asked for it, so nobody is

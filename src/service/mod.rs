@@ -4,6 +4,7 @@
 
 mod context;
 
+pub mod addresses;
 pub mod authenticate;
 pub mod change_email;
 pub mod change_password;
@@ -18,13 +19,16 @@ pub mod links;
 pub mod mail;
 pub mod master_key;
 pub mod measures;
+pub mod name_session;
 pub mod outbox;
 pub mod passwords;
+pub mod places;
 pub mod refresh;
 pub mod report;
 pub mod reset;
 pub mod reset_password;
 pub mod seed;
+pub mod session_query;
 pub mod set_up;
 pub mod sign_in;
 pub mod step_up;

@@ -118,7 +118,8 @@ pub async fn sign_in(
         lifetimes: context.settings.lifetimes(request.remember),
         amr: PASSWORD,
         device,
-        ip: visitor.ip.to_string(),
+        ip: visitor.ip,
+        place: context.places.find(visitor.ip),
     };
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());

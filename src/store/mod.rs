@@ -5,7 +5,9 @@
 
 mod error;
 mod open;
+mod session_addresses;
 mod session_facts;
+mod session_names;
 mod transaction;
 mod user_list;
 
@@ -16,6 +18,7 @@ pub mod outbox;
 pub mod refresh_tokens;
 pub mod reset;
 pub mod session_list;
+pub mod session_query;
 pub mod sessions;
 pub mod statistics;
 pub mod throttles;

@@ -99,9 +99,14 @@ impl Store {
             .filter(sessions::Column::UserId.eq(user_id.0))
             .order_by_desc(sessions::Column::Id)
             .limit(limit)
-            .into_tuple::<(String, String, String)>();
+            .into_tuple::<(Option<String>, String, String)>();
         let rows = self.read(|db| question.all(db)).await?;
-        let seen = |(ip, browser, os)| Seen { ip, browser, os };
+        let seen = |(ip, browser, os): (Option<String>, String, String)| Seen {
+            // One that was deleted for its age is like no other.
+            ip: ip.unwrap_or_default(),
+            browser,
+            os,
+        };
         Ok(rows.into_iter().map(seen).collect())
     }
 
@@ -124,19 +129,30 @@ impl Store {
             Named::Many(text) => matching(search, now).filter(contains(text)),
         };
         let mut question = question
-            .join(JoinType::InnerJoin, to_user())
             .order_by_desc(sessions::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
             question = question.filter(sessions::Column::Id.lt(cursor));
         }
-        let question = question.select_also_columns().into_model::<Row>();
-        let mut rows = self.read(|db| question.all(db)).await?;
+        let mut rows = self.with_users(question, now).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.0.id);
-        let rows = rows
-            .into_iter()
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.session.id.0);
+        Ok(Listed { rows, next_cursor })
+    }
+
+    /// What these sessions and their users are.
+    pub(super) async fn with_users(
+        &self,
+        question: Select<sessions::Entity>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionWithUser>, StoreError> {
+        let question = question
+            .join(JoinType::InnerJoin, to_user())
+            .select_also_columns()
+            .into_model::<Row>();
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter()
             .map(|Row(session, user)| {
                 Ok(SessionWithUser {
                     session: record(session, now)?,
@@ -144,8 +160,7 @@ impl Store {
                     name: user.user_name,
                 })
             })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Listed { rows, next_cursor })
+            .collect()
     }
 
     /// How many sessions match, but at most one more than [`COUNTED`](crate::store::COUNTED).
@@ -301,7 +316,8 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
             browser: row.browser,
             os: row.os,
         },
-        ip: row.ip,
+        ip: Some(row.ip).filter(|ip| !ip.is_empty()),
+        place: row.place,
         amr: row
             .amr
             .split_ascii_whitespace()

@@ -3,6 +3,8 @@
 //! Each change is a guarded UPDATE: it says in its WHERE what it takes for granted, and reports
 //! whether that held. Nothing here is an upsert, so an ended session stays ended.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
@@ -11,11 +13,13 @@ use sea_orm::{
     QueryOrder, QuerySelect, QueryTrait,
 };
 
+use crate::rules::client_address::in_order;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
+use crate::store::session_query::Matching;
 use crate::store::{Store, StoreError, Transaction, statement};
 
 /// A session about to be opened.
@@ -34,7 +38,9 @@ pub struct NewSession {
     /// What it runs on.
     pub device: Device,
     /// Client address.
-    pub ip: String,
+    pub ip: IpAddr,
+    /// Where that is, roughly, in words.
+    pub place: Option<String>,
 }
 
 /// A use of a session that the table does not know of yet.
@@ -49,10 +55,10 @@ pub struct Use {
 }
 
 /// Rows changed by one statement: within what both databases take as parameters.
-const CHUNK: usize = 1000;
+pub const CHUNK: usize = 1000;
 
 /// Which live sessions to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Which {
     /// This one.
     One(SessionId),
@@ -66,10 +72,12 @@ pub enum Which {
     Everyone,
     /// Everybody's but one.
     EveryoneExcept(SessionId),
+    /// Those of these that match, at most [`CHUNK`].
+    Matching(Box<Matching>, Vec<SessionId>),
 }
 
 impl Which {
-    fn condition(self) -> Condition {
+    fn condition(&self) -> Condition {
         use sessions::Column::{Id, UserId as Owner};
         let all = Condition::all();
         match self {
@@ -79,6 +87,9 @@ impl Which {
             Self::UserExcept(user, id) => all.add(Owner.eq(user.0)).add(Id.ne(id.0)),
             Self::Everyone => all,
             Self::EveryoneExcept(id) => all.add(Id.ne(id.0)),
+            Self::Matching(matching, these) => all
+                .add(matching.condition())
+                .add(Id.is_in(these.iter().map(|id| id.0))),
         }
     }
 }
@@ -155,7 +166,9 @@ impl Transaction {
             last_seen_at: Set(now),
             idle_expires_at: Set(now + new.lifetimes.idle),
             expires_at: Set(now + new.lifetimes.absolute),
-            ip: Set(new.ip),
+            ip: Set(new.ip.to_string()),
+            ip_bytes: Set(Some(in_order(new.ip))),
+            place: Set(new.place),
             user_agent: Set(new.device.user_agent),
             device: Set(new.device.device),
             browser: Set(new.device.browser),
@@ -268,8 +281,18 @@ impl Transaction {
             Which::One(id) | Which::OneOf(_, id) => self.forget(id),
             Which::User(user) | Which::UserExcept(user, _) => self.forget_user(user),
             Which::Everyone | Which::EveryoneExcept(_) => self.forget_everyone(),
+            Which::Matching(_, these) => these.into_iter().for_each(|id| self.forget(id)),
         }
         Ok((ids.len(), ended))
+    }
+
+    /// Of sessions that match, but that another process has ended before, the table is asked as well:
+    /// an end that is acknowledged here must be known here, whoever wrote it.
+    pub fn forget_matching(&mut self, matching: &Matching) {
+        match matching.query.user_id {
+            Some(user) => self.forget_user(user),
+            None => self.forget_everyone(),
+        }
     }
 
     async fn end_where(

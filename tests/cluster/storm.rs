@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chance::Chance;
 use crate::history::{Act, Operation, Outcome, check};
 use crate::nodes::{BOUND, Nodes, PATIENCE};
+use crate::support::chance::Chance;
 use crate::support::database::variable;
 use crate::workload::Workload;
 

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::allow_attributes,
     reason = "a test that cannot go on should stop"
 )]
@@ -16,10 +17,12 @@ mod cli;
 mod cli_refusals;
 mod clock;
 mod crash;
+mod crash_at_random;
 mod csrf;
 mod csrf_ways_round;
 mod doors;
 mod elsewhere;
+mod end_where;
 mod exposure;
 mod faults;
 mod guessing;
@@ -31,6 +34,7 @@ mod mail;
 mod main_job;
 mod metrics;
 mod pages;
+mod places;
 mod problems;
 mod refresh;
 mod sessions;

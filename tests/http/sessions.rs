@@ -4,6 +4,7 @@ mod ended_by_admin;
 mod ends;
 mod isolation;
 mod limits;
+mod names;
 mod new_tokens;
 mod powers;
 mod reasons;

@@ -47,7 +47,8 @@ async fn open_sessions(bench: &Bench, user: UserId, count: usize) -> Vec<Session
                         lifetimes,
                         amr: "pwd",
                         device: Device::default(),
-                        ip: "192.0.2.7".to_owned(),
+                        ip: [192, 0, 2, 7].into(),
+                        place: None,
                     };
                     tx.insert_session(new).await?;
                 }

@@ -99,7 +99,8 @@ pub struct SessionDocument {
     last_seen_at: DateTime<Utc>,
     idle_expires_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-    ip: String,
+    ip: Option<String>,
+    place: Option<String>,
     device: String,
     browser: String,
     os: String,
@@ -120,6 +121,7 @@ impl SessionDocument {
             idle_expires_at: record.idle_expires_at,
             expires_at: record.expires_at,
             ip: record.ip,
+            place: record.place,
             device: record.device.device,
             browser: record.device.browser,
             os: record.device.os,
@@ -218,6 +220,7 @@ pub struct AuditDocument {
     session_id: Option<SessionId>,
     ip: Option<String>,
     reason: Option<String>,
+    receipt_id: Option<Uuid>,
     detail: Option<String>,
 }
 
@@ -252,6 +255,7 @@ impl From<AuditRecord> for AuditDocument {
             session_id: record.session_id,
             ip: record.ip,
             reason: record.reason,
+            receipt_id: record.receipt_id,
             detail: record.detail,
         }
     }

@@ -27,6 +27,7 @@ const DONE: &[(&str, &str)] = &[
         "session-ended",
         "The session was ended. Its next request is refused.",
     ),
+    ("session-named", "The name was saved."),
     ("others-ended", "Your other sessions were ended."),
     ("password-changed", "Your password was changed."),
     (
@@ -55,6 +56,10 @@ const DONE: &[(&str, &str)] = &[
     ("delivery-dropped", "The delivery was dropped."),
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
+    (
+        "ended-where",
+        "The sessions were ended. This is the receipt, and below it each of them.",
+    ),
     (
         "administrator-made",
         "The administrator was made. Sign in now.",
@@ -254,6 +259,7 @@ pub fn card(record: &SessionRecord, current: SessionId, now: DateTime<Utc>) -> S
         browser: record.device.browser.clone(),
         os: record.device.os.clone(),
         ip: record.ip.clone(),
+        place: record.place.clone(),
         created_at: instant(record.created_at),
         last_seen_at: instant(record.last_seen_at),
         idle_expires_at: instant(record.idle_expires_at),

@@ -11,6 +11,7 @@
 
 mod account;
 mod admin;
+mod admin_end_where;
 mod admin_users;
 mod assets;
 mod audit;
@@ -35,6 +36,7 @@ pub use admin::{
     AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, NodeFigures,
     ReasonCount, VisibleFigures,
 };
+pub use admin_end_where::{EndWhereFields, EndWhereFound, EndWherePage};
 pub use admin_users::{
     AdminUserPage, AdminUsersPage, DeleteUserPage, InvitationMadePage, NewUserPage, UserRow,
 };
@@ -92,6 +94,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "end_everyone.html",
         include_str!("../../../templates/end_everyone.html"),
+    ),
+    (
+        "end_where.html",
+        include_str!("../../../templates/end_where.html"),
     ),
     ("error.html", include_str!("../../../templates/error.html")),
     (

@@ -77,7 +77,8 @@ pub(super) fn this_device() -> SessionCard {
         device: "PC".to_owned(),
         browser: "Firefox 145".to_owned(),
         os: "Linux".to_owned(),
-        ip: "2001:db8:4a1:77::1f".to_owned(),
+        ip: Some("2001:db8:4a1:77::1f".to_owned()),
+        place: Some("Cambridge, United Kingdom".to_owned()),
         created_at: instant(-2 * 3_600),
         last_seen_at: instant(-20),
         idle_expires_at: instant(3_580),
@@ -98,7 +99,8 @@ pub(super) fn phone() -> SessionCard {
         device: "Phone".to_owned(),
         browser: "Safari 26".to_owned(),
         os: "iOS".to_owned(),
-        ip: "203.0.113.7".to_owned(),
+        ip: Some("203.0.113.7".to_owned()),
+        place: Some("Norway".to_owned()),
         created_at: instant(-9 * 86_400),
         last_seen_at: instant(-26 * 3_600),
         idle_expires_at: instant(5 * 86_400),
@@ -115,7 +117,8 @@ pub(super) fn unknown_device() -> SessionCard {
         device: String::new(),
         browser: String::new(),
         os: String::new(),
-        ip: "198.51.100.23".to_owned(),
+        ip: Some("198.51.100.23".to_owned()),
+        place: None,
         created_at: instant(-40 * 60),
         last_seen_at: instant(-31 * 60),
         ..SessionCard {
@@ -139,8 +142,13 @@ pub(super) fn ended() -> Vec<SessionCard> {
         by(32, Some("an administrator ended this session"), true),
         SessionCard {
             name: Some("Old tablet".to_owned()),
+            ip: None,
             ..by(33, Some("you signed out"), false)
         },
-        by(34, None, false),
+        SessionCard {
+            ip: None,
+            place: None,
+            ..by(34, None, false)
+        },
     ]
 }

@@ -21,6 +21,7 @@ const CONSOLE: &[(&str, &str)] = &[
     ("/admin", "Overview"),
     ("/admin/sessions", "Sessions"),
     ("/admin/sessions/end-all", "End everyone"),
+    ("/admin/sessions/end-where", "End many"),
     ("/admin/users", "Users"),
     ("/admin/users/new", "New user"),
     ("/admin/users/{id}", "ada"),

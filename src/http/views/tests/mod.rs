@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    ChangeEmailPage, ConfirmEmailPage, DeleteUserPage, EndEveryonePage, ErrorPage,
+    ChangeEmailPage, ConfirmEmailPage, DeleteUserPage, EndEveryonePage, EndWherePage, ErrorPage,
     InvitationDeadPage, InvitationMadePage, InvitationPage, NewPasswordPage, NewUserPage,
     NotMePage, OutboxPage, Page, Renderer, ResetPage, Section, SecurityPage, SessionsPage,
     SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
@@ -51,6 +51,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         AdminOverviewPage,
         AdminSessionsPage,
         EndEveryonePage,
+        EndWherePage,
         AdminUserPage,
         AdminUsersPage,
         DeleteUserPage,
