@@ -31,8 +31,8 @@ const DIRECTORY: &str = "mails";
 /// Longest wait for each answer of the mail server.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Longest that one mail may take, well within the lease of its delivery.
-const LONGEST: Duration = Duration::from_secs(60);
+/// Longest that one mail may take: two of them within the lease of their delivery.
+const LONGEST: Duration = Duration::from_secs(45);
 
 /// Why mails cannot be sent at all.
 #[derive(Debug, thiserror::Error)]

@@ -101,9 +101,14 @@ impl Store {
             .filter(sessions::Column::UserId.eq(user_id.0))
             .order_by_desc(sessions::Column::Id)
             .limit(limit)
-            .into_tuple::<(String, String, String)>();
+            .into_tuple::<(Option<String>, String, String)>();
         let rows = self.read(|db| question.all(db)).await?;
-        let seen = |(ip, browser, os)| Seen { ip, browser, os };
+        let seen = |(ip, browser, os): (Option<String>, String, String)| Seen {
+            // One that was deleted for its age is like no other.
+            ip: ip.unwrap_or_default(),
+            browser,
+            os,
+        };
         Ok(rows.into_iter().map(seen).collect())
     }
 

@@ -97,6 +97,12 @@ fn circumstances(delivery: &Delivery, session: Option<&SessionRecord>) -> Vec<Fa
             value,
         });
     }
+    if let Some(place) = session.and_then(|session| session.place.as_ref()) {
+        facts.push(Fact {
+            label: "Place, roughly",
+            value: place.clone(),
+        });
+    }
     if let Some(ip) = &delivery.ip {
         facts.push(Fact {
             label: "Address",

@@ -146,8 +146,8 @@ async fn ask_process(process: &Process) {
     assert_eq!(asked.status, 200, "{}", asked.text);
 }
 
-#[tokio::test]
-async fn a_mail_is_sent_though_the_program_was_killed_after_the_act() {
+/// The program is killed with a mail to send, at once or after it has tried in vain.
+async fn killed(tries_first: bool) {
     let (directory, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let database = Database::make(directory.path()).await;
     let port = free_port();
@@ -159,8 +159,10 @@ async fn a_mail_is_sent_though_the_program_was_killed_after_the_act() {
     ];
     prepare(directory.path(), &variables);
     let process = Process::start(directory.path(), &variables);
-    // Nobody takes the mail; then nobody is left to send it.
     ask_process(&process).await;
+    if tries_first {
+        process.wait_for("not delivered");
+    }
     process.kill();
     // Whether it was killed while it tried or while it waited: the time of either passes.
     database.execute("UPDATE outbox SET due_at = at").await;
@@ -168,6 +170,16 @@ async fn a_mail_is_sent_though_the_program_was_killed_after_the_act() {
     let _process = Process::start(directory.path(), &variables);
     assert!(mail_server.wait().contains("ada@test.example"));
     assert_eq!(mail_server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_is_sent_though_the_program_was_killed_right_after_the_act() {
+    killed(false).await;
+}
+
+#[tokio::test]
+async fn a_mail_is_sent_though_the_program_was_killed_while_it_could_not_be_sent() {
+    killed(true).await;
 }
 
 /// A certificate for an address that is this machine but is not called loopback.
