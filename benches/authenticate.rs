@@ -105,6 +105,7 @@ async fn insert_sessions(context: &Context, user_id: UserId) -> Vec<SessionId> {
                             device: Device::default(),
                             ip: [192, 0, 2, 1].into(),
                             place: None,
+                            impersonation: None,
                         };
                         tx.insert_session(new).await?;
                     }

@@ -4,6 +4,7 @@
 //! stops the start with one line that names it. `.env.example` lists the same variables; a test
 //! holds the two together.
 
+mod mail;
 mod values;
 
 use std::net::SocketAddr;
@@ -12,8 +13,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use zeroize::Zeroizing;
 
+pub use crate::settings::mail::{MailSecurity, Smtp};
+use crate::settings::mail::{mail_from, smtp};
 use crate::settings::values::{
     Values, YEAR, database_url, fault, master_key, networks, public_url, sqlite_in,
 };
@@ -70,6 +74,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
     plain("PORTCULLIS_GEOIP_FILE", ""),
     plain("PORTCULLIS_ADDRESS_RETENTION_DAYS", ""),
+    secret("PORTCULLIS_SMTP_URL"),
+    plain("PORTCULLIS_MAIL_FROM", ""),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
@@ -132,7 +138,7 @@ pub struct Settings {
     pub database_url: Secret,
     /// Most connections at once.
     pub database_connections: u32,
-    /// Directory of the embedded database and the master key.
+    /// Directory of the embedded database, the master key, and mails where no server is set.
     pub data_dir: PathBuf,
     /// The master key in base64, if not in a file of the data directory.
     pub master_key: Option<Secret>,
@@ -174,6 +180,10 @@ pub struct Settings {
     pub geoip_file: Option<PathBuf>,
     /// How long client addresses are kept; without it for good.
     pub address_retention: Option<TimeDelta>,
+    /// The mail server; without one, mails are files.
+    pub smtp: Option<Smtp>,
+    /// From whom mails come.
+    pub mail_from: Mailbox,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Address for whoever collects figures, if anybody may.
@@ -204,6 +214,8 @@ impl Settings {
         let values = Values::collect(variables)?;
         let data_dir = PathBuf::from(values.text("PORTCULLIS_DATA_DIR"));
         let (public_url, public_origin, https) = public_url(&values.text("PORTCULLIS_PUBLIC_URL"))?;
+        let smtp = values.0.get("PORTCULLIS_SMTP_URL").map(|url| smtp(url));
+        let smtp = smtp.transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Self {
             database_url: match values.0.get("DATABASE_URL") {
@@ -253,6 +265,8 @@ impl Settings {
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
             geoip_file: values.path("PORTCULLIS_GEOIP_FILE"),
             address_retention: values.days("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
+            mail_from: mail_from(&values.text("PORTCULLIS_MAIL_FROM"), smtp.is_some())?,
+            smtp,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
                 "off" => None,
                 _ => Some(values.parse(
@@ -345,6 +359,8 @@ mod tests {
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),
+            ("PORTCULLIS_SMTP_URL", "http://mail.example.org"),
+            ("PORTCULLIS_MAIL_FROM", "nobody"),
             ("DATABASE_URL", "mysql://localhost"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "sqlite://a%20b.sqlite"),

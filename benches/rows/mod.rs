@@ -127,6 +127,7 @@ impl Rows {
             last_seen_at: self.now,
             expires_at: millis(opened) + LIFETIME,
             ended: None,
+            impersonation: None,
         }
     }
 

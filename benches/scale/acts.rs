@@ -169,8 +169,9 @@ impl Act {
             Self::AuditOfUser => {
                 let user = scene.user();
                 let search = AuditSearch {
+                    receipt_id: None,
                     user_id: Some(scene.rows.user_id(user)),
-                    action: None,
+                    ..AuditSearch::default()
                 };
                 timed(scene.context.store.search_audit(search, None, PAGE)).await
             }

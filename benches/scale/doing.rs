@@ -53,6 +53,7 @@ pub(crate) async fn sign_in(scene: &mut Scene) -> Duration {
         device: Device::default(),
         ip,
         place: None,
+        impersonation: None,
     };
     let (refresh_id, hash) = (new_id(now).unwrap(), token_hash(&random_token().unwrap()));
     let origin = Origin {

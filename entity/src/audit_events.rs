@@ -26,6 +26,8 @@ pub struct Model {
     pub ip: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
 }

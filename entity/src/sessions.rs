@@ -50,6 +50,14 @@ pub struct Model {
     pub end_reason: Option<String>,
     /// The person who ended it, if one did.
     pub ended_by: Option<Uuid>,
+    /// The administrator who opened it as this user, if one did.
+    pub impersonator_id: Option<Uuid>,
+    /// The administrator's own session, from which it was opened.
+    pub impersonator_session_id: Option<Uuid>,
+    /// Why, in the administrator's words.
+    pub impersonation_reason: Option<String>,
+    /// Opened for looking alone.
+    pub read_only: bool,
     /// When the row was made.
     pub created_at: DateTimeUtc,
     /// When the row last changed.

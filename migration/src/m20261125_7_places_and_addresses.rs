@@ -1,17 +1,15 @@
-//! The place of a sign-in, addresses in an order by which networks are found, and what finds
-//! addresses that are kept no longer.
+//! The place of a sign-in, addresses in an order by which networks are found, what finds addresses
+//! that are kept no longer, and what holds the acts of one receipt together.
 
 use std::net::IpAddr;
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::Statement;
+use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
-use crate::column::{index, text_null};
+use crate::column::{index, text_null, uuid_null};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
-
-const COLUMNS: [&str; 2] = ["place", "ip_bytes"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -30,15 +28,28 @@ impl MigrationTrait for Migration {
                 .alter_table(table.table("sessions").add_column(column).take())
                 .await?;
         }
+        let mut table = Table::alter();
+        manager
+            .alter_table(
+                table
+                    .table("audit_events")
+                    .add_column(uuid_null("receipt_id"))
+                    .take(),
+            )
+            .await?;
         note_addresses_of_live_sessions(manager).await?;
         for index in indexes() {
             manager.create_index(index).await?;
+        }
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            prefer_live_sessions_of_users(manager).await?;
         }
         Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for name in [
+            "ix_audit_events_receipt_id_id",
             "ix_audit_events_at",
             "ix_sessions_created_at",
             "ix_sessions_live_ip_bytes",
@@ -47,19 +58,23 @@ impl MigrationTrait for Migration {
                 .drop_index(Index::drop().name(name).to_owned())
                 .await?;
         }
-        for column in COLUMNS {
-            let mut table = Table::alter();
+        for (table, column) in [
+            ("audit_events", "receipt_id"),
+            ("sessions", "place"),
+            ("sessions", "ip_bytes"),
+        ] {
+            let mut altered = Table::alter();
             manager
-                .alter_table(table.table("sessions").drop_column(column).take())
+                .alter_table(altered.table(table).drop_column(column).take())
                 .await?;
         }
         Ok(())
     }
 }
 
-/// Each holds only what its question is about, so it stays small: live sessions by network, and the
-/// oldest rows that still have an address.
-fn indexes() -> [IndexCreateStatement; 3] {
+/// Each holds only what its question is about, so it stays small: live sessions by network, the
+/// oldest rows that still have an address, and the acts of one receipt.
+fn indexes() -> [IndexCreateStatement; 4] {
     [
         Index::create()
             .name("ix_sessions_live_ip_bytes")
@@ -73,7 +88,27 @@ fn indexes() -> [IndexCreateStatement; 3] {
         index("audit_events", &["at"])
             .cond_where(Expr::col("ip").is_not_null())
             .take(),
+        index("audit_events", &["receipt_id", "id"])
+            .cond_where(Expr::col("receipt_id").is_not_null())
+            .take(),
     ]
+}
+
+/// Of two indexes that seem alike SQLite takes the younger, and that was the one over all sessions of
+/// a user, most of which have ended. Made anew, the one over live sessions is the younger.
+async fn prefer_live_sessions_of_users(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    const NAME: &str = "ix_sessions_live_user";
+    manager
+        .drop_index(Index::drop().name(NAME).to_owned())
+        .await?;
+    let live = Index::create()
+        .name(NAME)
+        .table("sessions")
+        .col("user_id")
+        .col("id")
+        .cond_where(Expr::col("ended_at").is_null())
+        .take();
+    manager.create_index(live).await
 }
 
 /// Neither database reads addresses of both kinds as both would.

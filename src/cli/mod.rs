@@ -5,6 +5,7 @@
 
 mod demo;
 mod doctor;
+mod end_where;
 mod explain;
 mod explain_opaque;
 mod failure;

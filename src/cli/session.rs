@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::cli::end_where::{self, EndWhereArgs};
 use crate::cli::failure::Failure;
 use crate::cli::input::UserName;
 use crate::cli::output::{self, counted, instant};
@@ -33,6 +34,8 @@ pub(super) enum SessionCommand {
         /// E-mail address or id
         user: UserName,
     },
+    /// End every session of which all that is said holds
+    EndWhere(EndWhereArgs),
     /// End everyone's sessions
     EndAll(Consent),
     /// Write down which sessions have ended by a limit
@@ -97,6 +100,7 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
             ))?;
             output::bound(&context)
         }
+        SessionCommand::EndWhere(args) => end_where::run(&context, args).await,
         SessionCommand::EndAll(_) => {
             let ended = end_everyone(&context, None, Origin::HOST).await?;
             output::line(format!("Ended {}.", counted(ended, "session")))?;

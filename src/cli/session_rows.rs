@@ -29,6 +29,9 @@ pub(super) struct SessionRow {
     ended_at: Option<DateTime<Utc>>,
     end_reason: Option<EndReason>,
     ended_by: Option<UserId>,
+    impersonator_id: Option<UserId>,
+    impersonation_reason: Option<String>,
+    read_only: bool,
 }
 
 impl SessionRow {
@@ -53,6 +56,9 @@ impl SessionRow {
             ended_at: session.ended.map(|ended| ended.at),
             end_reason: session.ended.map(|ended| ended.reason),
             ended_by: session.ended_by,
+            impersonator_id: session.opened_by.as_ref().map(|by| by.impersonator_id),
+            read_only: session.opened_by.as_ref().is_some_and(|by| by.read_only),
+            impersonation_reason: session.opened_by.map(|by| by.reason),
         }
     }
 }

@@ -116,8 +116,13 @@ async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
     request_log::note(request, problem.code);
+    let mut is_oneself_again = false;
     if is_dead(request, problem, api) && state.cookies.any(request) {
-        state.cookies.clear(request);
+        // After a session that was opened as another user, one's own comes back.
+        is_oneself_again = state.cookies.take_up_own(request);
+        if !is_oneself_again {
+            state.cookies.clear(request);
+        }
     }
     if let Some(waiting) = waiting(request, problem)
         && let Ok(answer) = carrying_on(request, waiting, problem).await
@@ -129,6 +134,8 @@ async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
         HttpResponse::build(problem.code.status())
             .content_type("application/problem+json")
             .body(body)
+    } else if is_oneself_again {
+        see_other("/account?done=impersonation-ended")
     } else if problem.needs_sign_in() {
         see_other(&sign_in_location(request, problem))
     } else if problem.code == Code::StepUpRequired {
@@ -189,13 +196,16 @@ fn step_up_location(request: &HttpRequest) -> String {
 
 /// The page to come back to: the one asked for, or the one that holds the form that was sent.
 pub fn page_of(request: &HttpRequest) -> String {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let path = request.path();
+    // What is to be ended stands behind the `?`, and is there again after a step-up.
+    if matches!(*request.method(), Method::GET | Method::HEAD)
+        || path == "/admin/sessions/end-where"
+    {
         return request
             .uri()
             .path_and_query()
             .map_or_else(|| "/account".to_owned(), |path| path.as_str().to_owned());
     }
-    let path = request.path();
     let acts = [
         "/end",
         "/end-others",
@@ -203,17 +213,19 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/enable",
         "/end-sessions",
         "/invitation",
+        "/name",
+        "/impersonate",
     ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
         // A single session has no page of its own; it stands in a list.
-        Some(parent) if path.ends_with("/end") => parent
+        Some(parent) if path.ends_with("/end") || path.ends_with("/name") => parent
             .rsplit_once('/')
             .map_or(parent, |(list, _)| list)
             .to_owned(),
         Some(parent) => parent.to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
-        None if path == "/sign-out" => "/account".to_owned(),
+        None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),
     }
 }

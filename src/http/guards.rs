@@ -4,6 +4,8 @@
 //! A body is read only after its guard has admitted the caller, or would if a form brought a fresh
 //! proof (`guarded_body`).
 
+mod as_another;
+
 use std::future::Future;
 use std::pin::Pin;
 
@@ -14,11 +16,13 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use crate::http::carry_on::Proven;
 pub use crate::http::guarded_body::{Form, Json, expected_form_token};
+pub use crate::http::guards::as_another::{ActingUser, FreshImpersonator, Leaver, PerhapsLeaver};
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::{State, header_text};
 use crate::rules::access_token::Fault;
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::impersonation::Want;
 use crate::rules::same_origin::{Evidence, evidence};
 use crate::rules::session::is_fresh;
 use crate::service::authenticate::{Authentication, Principal, authenticate};
@@ -97,7 +101,7 @@ impl Guard for Perhaps {
     const NAME: &'static str = "Perhaps";
 
     async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-        match principal(request).await {
+        match principal(request, Want::Change).await {
             Ok(principal) => Ok(Self(Some(principal))),
             Err(problem) if problem.needs_sign_in() => {
                 if let Some(session_id) = problem.session_id {
@@ -120,7 +124,7 @@ macro_rules! guard {
             const NAME: &'static str = stringify!($name);
 
             async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-                let principal = principal(request).await?;
+                let principal = principal(request, Want::Change).await?;
                 let check: fn(&HttpRequest, &Principal) -> Result<(), Problem> = $check;
                 check(request, &principal)?;
                 Ok(Self(principal))
@@ -171,6 +175,7 @@ macro_rules! from_request {
 }
 
 from_request!(Anyone Perhaps SignedInUser FreshUser Admin FreshAdmin);
+from_request!(Leaver PerhapsLeaver ActingUser FreshImpersonator);
 
 /// Refuses an unsafe request that was made with a cookie and does not come from our own pages.
 /// Without a cookie there is nothing that another site could misuse.
@@ -183,9 +188,11 @@ pub fn same_origin_if_cookie(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Somebody signed in: by bearer token or cookie under `/api`, by cookie on pages, where an
-/// expired access token is renewed on the way.
-async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
-    if let Some(Proven(principal)) = request.extensions().get().cloned() {
+/// expired access token is renewed on the way. `unsafe_want` is what an unsafe method asks for.
+async fn principal(request: &HttpRequest, unsafe_want: Want) -> Result<Principal, Problem> {
+    let proven = request.extensions().get().cloned();
+    if let Some(Proven(principal)) = proven {
+        as_another::must_be_allowed(request, &principal, unsafe_want)?;
         return Ok(principal);
     }
     let state = State::of(request);
@@ -213,6 +220,7 @@ async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
         user_id: facts.user_id,
     });
     request.extensions_mut().insert(principal.clone());
+    as_another::must_be_allowed(request, &principal, unsafe_want)?;
     Ok(principal)
 }
 
@@ -253,7 +261,7 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
 pub async fn recognise(request: &HttpRequest) {
     if !is_api(request.path()) {
         // Without the database, or with cookies that are good for nothing, it is nobody.
-        let _ = principal(request).await;
+        let _ = principal(request, Want::Look).await;
     }
 }
 

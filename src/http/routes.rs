@@ -95,6 +95,7 @@ pub fn routes() -> Vec<Route> {
         delete "/api/sessions/{sid}"                  api::sessions::end;
         get    "/api/admin/sessions"                  api::admin::sessions;
         delete "/api/admin/sessions"                  api::admin::end_everyone;
+        post   "/api/admin/sessions/end"              api::admin::end_where;
         delete "/api/admin/sessions/{sid}"            api::admin::end_session;
         get    "/api/admin/users"                     api::admin_users::list;
         post   "/api/admin/users"                     api::admin_users::create;
@@ -103,6 +104,7 @@ pub fn routes() -> Vec<Route> {
         delete "/api/admin/users/{id}"                api::admin_users::delete;
         delete "/api/admin/users/{id}/sessions"       api::admin::end_sessions_of;
         post   "/api/admin/users/{id}/invitation"     api::admin_users::invite;
+        post   "/api/admin/users/{id}/impersonate"    api::admin_users::impersonate;
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
@@ -121,6 +123,14 @@ pub fn routes() -> Vec<Route> {
         post   "/set-up"                              pages::set_up::submit;
         get    "/invitation"                          pages::invitation::show;
         post   "/invitation"                          pages::invitation::submit;
+        get    "/reset-password"                      pages::reset_password::show;
+        post   "/reset-password"                      pages::reset_password::ask;
+        get    "/new-password"                        pages::reset_password::show_new;
+        post   "/new-password"                        pages::reset_password::choose;
+        get    "/not-me"                              pages::not_me::show;
+        post   "/not-me"                              pages::not_me::submit;
+        get    "/confirm-email"                       pages::change_email::show_confirm;
+        post   "/confirm-email"                       pages::change_email::confirm;
         get    "/step-up"                             pages::step_up::show;
         post   "/step-up"                             pages::step_up::submit;
         get    "/account"                             pages::account::show;
@@ -130,11 +140,15 @@ pub fn routes() -> Vec<Route> {
         post   "/account/sessions/{sid}/name"         pages::account::name;
         get    "/account/security"                    pages::account::security;
         post   "/account/security"                    pages::account::change_password;
+        get    "/account/email"                       pages::change_email::show;
+        post   "/account/email"                       pages::change_email::ask;
         get    "/admin"                               pages::admin::overview;
         get    "/admin/audit"                         pages::admin::audit;
         get    "/admin/sessions"                      pages::admin_sessions::list;
         get    "/admin/sessions/end-all"              pages::admin_sessions::confirm_end_everyone;
         post   "/admin/sessions/end-all"              pages::admin_sessions::end_everyone;
+        get    "/admin/sessions/end-where"            pages::admin_end_where::show;
+        post   "/admin/sessions/end-where"            pages::admin_end_where::submit;
         post   "/admin/sessions/{sid}/end"            pages::admin_sessions::end;
         get    "/admin/users"                         pages::admin_users::list;
         post   "/admin/users"                         pages::admin_users::create;
@@ -145,11 +159,13 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/users/{id}/enable"             pages::admin_users::enable;
         post   "/admin/users/{id}/end-sessions"       pages::admin_users::end_sessions;
         post   "/admin/users/{id}/invitation"         pages::admin_users::invite;
+        post   "/admin/users/{id}/impersonate"        pages::impersonate::start;
         get    "/admin/users/{id}/delete"             pages::admin_users::confirm_delete;
         post   "/admin/users/{id}/delete"             pages::admin_users::delete;
         get    "/admin/outbox"                        pages::admin_outbox::list;
         post   "/admin/outbox/{id}/retry"             pages::admin_outbox::retry;
         post   "/admin/outbox/{id}/drop"              pages::admin_outbox::discard;
+        post   "/impersonation/stop"                  pages::impersonate::stop;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }

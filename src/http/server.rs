@@ -18,7 +18,8 @@ use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
-use crate::service::outbox::deliver_forever;
+use crate::service::mail::{MailError, Mailer};
+use crate::service::outbox::{Deliverer, deliver_forever};
 use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
 use crate::service::{Context, StartError, set_up};
@@ -53,6 +54,9 @@ pub enum ServeError {
         /// How far.
         seconds: i64,
     },
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// A template.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -82,6 +86,7 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
     let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
+    let deliverers: Vec<Arc<dyn Deliverer>> = vec![Arc::new(Mailer::new(&context.settings)?)];
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.
     let server = actix_web::rt::spawn(server);
@@ -98,7 +103,7 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     };
     tracing::info!(%address, public_url = context.settings.public_url, "listening");
     announce_set_up(&context).await?;
-    let background = background(Arc::clone(&context));
+    let background = background(Arc::clone(&context), deliverers);
     let outcome = match server.await {
         Ok(outcome) => outcome.map_err(ServeError::Run),
         Err(error) => Err(ServeError::Run(error.into())),
@@ -172,7 +177,10 @@ async fn announce_set_up(context: &Context) -> Result<(), ServeError> {
 }
 
 /// What goes on beside the requests.
-pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
+pub fn background(
+    context: Arc<Context>,
+    deliverers: Vec<Arc<dyn Deliverer>>,
+) -> tokio::task::JoinHandle<()> {
     let every = |period| {
         let mut interval = tokio::time::interval(period);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -201,7 +209,7 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                 }
             }
         };
-        let deliver = deliver_forever(Arc::clone(&context), Vec::new());
+        let deliver = deliver_forever(Arc::clone(&context), deliverers);
         // None keeps another waiting, and none ends.
         tokio::join!(follow, jobs, deliver);
     })

@@ -98,9 +98,17 @@ actions! {
     SessionEnded = "session-ended", "Ended a session";
     SessionNamed = "session-named", "Named a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
+    EndWhereBegun = "end-where-begun", "Began to end sessions by what is known of them";
+    EndWhere = "end-where", "Ended sessions by what is known of them";
     RefreshReused = "refresh-reuse", "Used a copy of a session";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
+    NewDevice = "new-device", "Signed in from a new device or network";
+    SignInReported = "sign-in-reported", "Reported a sign-in as somebody else's";
+    ResetAsked = "reset-asked", "Asked for a new password by mail";
+    PasswordReset = "password-reset", "Chose a password by mailed link";
+    EmailChangeAsked = "email-change-asked", "Asked to change the e-mail address";
+    EmailChanged = "email-changed", "Changed the e-mail address";
     UserCreated = "user-created", "Created a user";
     UserUpdated = "user-updated", "Changed a user";
     UserDisabled = "user-disabled", "Disabled a user";
@@ -111,6 +119,7 @@ actions! {
     InvitationMade = "invitation-made", "Made an invitation link";
     InvitationUsed = "invitation-used", "Chose a password by invitation link";
     FirstAdministrator = "first-administrator", "Set up the first administrator";
+    ImpersonationStarted = "impersonation-started", "Opened a session as another user";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
     AddressesDropped = "addresses-dropped", "Dropped old client addresses";
@@ -133,6 +142,8 @@ pub struct AuditEvent {
     pub session_id: Option<SessionId>,
     /// Why.
     pub reason: Option<&'static str>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
     /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
@@ -151,6 +162,7 @@ impl AuditEvent {
             subject: None,
             session_id: None,
             reason: None,
+            receipt_id: None,
             detail: None,
             address: None,
             link_id: None,
@@ -172,6 +184,12 @@ impl AuditEvent {
     /// For this reason.
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// As a part of the act with this receipt.
+    pub fn receipt(mut self, receipt_id: Uuid) -> Self {
+        self.receipt_id = Some(receipt_id);
         self
     }
 

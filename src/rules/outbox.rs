@@ -42,20 +42,28 @@ impl Consumer {
     /// Is this consumer told of this act? For what nobody is told of, nothing is written.
     pub fn wants(self, event: &AuditEvent) -> bool {
         match self {
-            Self::Mail => is_told_by_mail(event.action),
+            Self::Mail => is_told_by_mail(event),
         }
     }
 }
 
-fn is_told_by_mail(action: Action) -> bool {
-    match action {
-        Action::PasswordChanged | Action::RefreshReused => true,
+fn is_told_by_mail(event: &AuditEvent) -> bool {
+    match event.action {
+        Action::PasswordChanged
+        | Action::RefreshReused
+        | Action::NewDevice
+        | Action::ResetAsked
+        | Action::EmailChanged => true,
+        // Without a link there is nothing to tell.
+        Action::InvitationMade | Action::EmailChangeAsked => event.link_id.is_some(),
         Action::SignedIn
         | Action::SignInFailed
         | Action::SteppedUp
         | Action::StepUpFailed
         | Action::SessionEnded
         | Action::EveryoneOut
+        | Action::EndWhereBegun
+        | Action::EndWhere
         | Action::PasswordChangeFailed
         | Action::UserCreated
         | Action::UserUpdated
@@ -64,12 +72,16 @@ fn is_told_by_mail(action: Action) -> bool {
         | Action::UserDeleted
         | Action::RoleGranted
         | Action::RoleRevoked
-        | Action::InvitationMade
         | Action::InvitationUsed
+        | Action::SignInReported
+        | Action::PasswordReset
         | Action::FirstAdministrator
         | Action::KeysRotated
         | Action::CleanedUp
         | Action::SessionNamed
+        | Action::ImpersonationStarted
+        | Action::EndWhereBegun
+        | Action::EndWhere
         | Action::AddressesDropped
         | Action::DeliveryRetried
         | Action::DeliveryDropped

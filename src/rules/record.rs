@@ -55,6 +55,19 @@ pub struct SessionRecord {
     pub ended: Option<Ended>,
     /// The user who ended it, if one did.
     pub ended_by: Option<UserId>,
+    /// The administrator who opened it, if it was not the user.
+    pub opened_by: Option<OpenedBy>,
+}
+
+/// Who opened a session as another user, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenedBy {
+    /// The administrator.
+    pub impersonator_id: UserId,
+    /// Why, in the administrator's words.
+    pub reason: String,
+    /// For looking alone.
+    pub read_only: bool,
 }
 
 /// A session and its user, for administrators.
@@ -136,6 +149,8 @@ pub struct AuditRecord {
     pub ip: Option<String>,
     /// Why, as code.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more.
     pub detail: Option<String>,
 }

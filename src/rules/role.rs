@@ -3,6 +3,10 @@
 /// The role that opens the console.
 pub const ADMIN: &str = "admin";
 
+/// The right to open a session as another user. It counts beside [`ADMIN`] alone: neither does
+/// without the other.
+pub const IMPERSONATOR: &str = "impersonator";
+
 /// A role's name, known to be well formed: 1 to 32 of `a-z`, `0-9`, `-`, `_`, `.`, `:`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Role(Box<str>);

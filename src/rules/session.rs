@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::impersonation::Impersonation;
 use crate::rules::role::{ADMIN, Role};
 
 /// When and why a session ended.
@@ -51,6 +52,8 @@ pub struct Facts {
     pub expires_at: DateTime<Utc>,
     /// When and why it ended, if it has.
     pub ended: Option<Ended>,
+    /// The administrator who looks on as this user, if one does.
+    pub impersonation: Option<Box<Impersonation>>,
 }
 
 impl Facts {
@@ -59,9 +62,25 @@ impl Facts {
         self.roles.iter().any(|r| r.as_str() == role)
     }
 
-    /// May the user use the console?
+    /// May whoever uses the session use the console? Never somebody who looks on as another.
     pub fn is_admin(&self) -> bool {
-        self.has_role(ADMIN)
+        self.impersonation.is_none() && self.has_role(ADMIN)
+    }
+
+    /// Whose acts these are: the administrator's, where one looks on as the user.
+    pub fn actor(&self) -> UserId {
+        match &self.impersonation {
+            Some(impersonation) => impersonation.impersonator_id,
+            None => self.user_id,
+        }
+    }
+
+    /// Is whoever opened it still allowed to have it open? Always, if it was the user.
+    pub fn is_granted(&self) -> bool {
+        match &self.impersonation {
+            Some(impersonation) => impersonation.stands(&self.roles),
+            None => true,
+        }
     }
 }
 
@@ -89,6 +108,8 @@ pub enum Verdict {
     PastLimit(EndReason),
     /// Its user may not sign in.
     UserDisabled,
+    /// The administrator who opened it may not have it open any more.
+    ImpersonatorGone,
     /// The access token is older than the latest proof of identity (ASVS 7.2.4).
     Superseded,
     /// The access token is younger than these facts.
@@ -109,6 +130,9 @@ pub fn judge(
     }
     if !facts.user_enabled {
         return Verdict::UserDisabled;
+    }
+    if !facts.is_granted() {
+        return Verdict::ImpersonatorGone;
     }
     if now >= facts.expires_at {
         return Verdict::PastLimit(EndReason::AbsoluteLifetime);
@@ -136,6 +160,8 @@ mod tests {
     use super::{Ended, Facts, Verdict, is_fresh, judge};
     use crate::rules::end_reason::EndReason;
     use crate::rules::id::{SessionId, UserId};
+    use crate::rules::impersonation::Impersonation;
+    use crate::rules::role::{IMPERSONATOR, Role};
 
     const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
 
@@ -160,6 +186,7 @@ mod tests {
             last_seen_at: T0,
             expires_at: at(100),
             ended: None,
+            impersonation: None,
         }
     }
 
@@ -183,6 +210,20 @@ mod tests {
             user_enabled: false,
             ..facts()
         };
+        let looked_on = |roles: &[Role]| Facts {
+            impersonation: Some(Box::new(Impersonation {
+                impersonator_id: UserId(Uuid::nil()),
+                opened_from: SessionId(Uuid::nil()),
+                reason: "a stated reason".into(),
+                read_only: true,
+                impersonator_roles: roles.into(),
+            })),
+            ..facts()
+        };
+        let (admin, right) = (
+            Role::admin(),
+            Role::new(IMPERSONATOR).unwrap_or(Role::admin()),
+        );
         let proven = Facts {
             auth_time: at(5),
             ..facts()
@@ -271,6 +312,22 @@ mod tests {
                 at(0),
                 at(1),
                 Verdict::Ended(ended),
+            ),
+            (
+                "looked on by somebody who may",
+                looked_on(&[admin.clone(), right]),
+                at(0),
+                at(0),
+                at(1),
+                Live,
+            ),
+            (
+                "looked on by somebody who may no longer",
+                looked_on(&[admin]),
+                at(0),
+                at(0),
+                at(1),
+                Verdict::ImpersonatorGone,
             ),
             (
                 "older proof",

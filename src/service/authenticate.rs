@@ -149,6 +149,7 @@ async fn settle(
         Verdict::Superseded => return Ok(refused(Refusal::Token(Fault::Superseded))),
         Verdict::FactsAreOld => return Ok(Settled::FactsAreOld),
         Verdict::UserDisabled => EndReason::UserDisabled,
+        Verdict::ImpersonatorGone => EndReason::ImpersonatorGone,
         Verdict::PastLimit(reason) => reason,
     };
     write_down(context, verified, reason, now).await
@@ -171,6 +172,12 @@ async fn write_down(
         .store
         .write(now, move |tx| {
             Box::pin(async move {
+                if reason == EndReason::ImpersonatorGone {
+                    // Whatever has become of it since: once is enough.
+                    let which = Which::One(session_id);
+                    let ended = end_sessions(tx, which, reason, Origin::SYSTEM).await?;
+                    return Ok(!ended.is_empty());
+                }
                 if reason == EndReason::UserDisabled {
                     let user = tx.lock_user(verified.user_id).await?;
                     if user.is_some_and(|user| user.enabled) {

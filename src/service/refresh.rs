@@ -224,6 +224,11 @@ async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Fact
         .session_facts(session_id, record.user_id, now)
         .await?;
     match &cached.stored {
+        Stored::Open(facts) if !facts.is_granted() => Err(Refusal::SessionEnded {
+            session_id,
+            end: Some((now, EndReason::ImpersonatorGone)),
+        }
+        .into()),
         Stored::Open(facts) if facts.user_enabled => Ok(Arc::clone(facts)),
         Stored::Open(_) => Err(Refusal::UserDisabled { session_id }.into()),
         Stored::UserGone => Err(Refusal::UserGone {

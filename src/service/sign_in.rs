@@ -7,6 +7,7 @@ use crate::entropy;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::email::Email;
 use crate::rules::end_reason::EndReason;
+use crate::rules::familiar::{COMPARED, Seen, is_familiar};
 use crate::rules::id::SessionId;
 use crate::rules::password::PasswordFault;
 use crate::rules::session::{Facts, Stored};
@@ -104,15 +105,22 @@ pub async fn sign_in(
     };
     let refresh = new_refresh_token()?;
     let now = context.now();
+    let device = user_agent::device(&visitor.user_agent);
+    let before = context
+        .store
+        .seen_sign_ins(credentials.user_id, COMPARED)
+        .await?;
+    let familiar = is_familiar(&Seen::now(visitor.ip, &device), &before);
     let new = NewSession {
         id: SessionId(entropy::new_id(now)?),
         user_id: credentials.user_id,
         remembered: request.remember,
         lifetimes: context.settings.lifetimes(request.remember),
         amr: PASSWORD,
-        device: user_agent::device(&visitor.user_agent),
+        device,
         ip: visitor.ip,
         place: context.places.find(visitor.ip),
+        impersonation: None,
     };
     let (session_id, user_id) = (new.id, new.user_id);
     let hash = token_hash(refresh.reveal());
@@ -146,6 +154,12 @@ pub async fn sign_in(
                     .session(session_id)
                     .reason(PASSWORD);
                 tx.audit(event).await?;
+                if !familiar {
+                    let event = AuditEvent::new(origin, Action::NewDevice)
+                        .subject(user_id)
+                        .session(session_id);
+                    tx.audit(event).await?;
+                }
                 Ok(true)
             })
         })

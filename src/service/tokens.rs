@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
+use uuid::Uuid;
 
 use crate::entropy;
-use crate::rules::access_token::{self, Audience, Claims, Fault};
+use crate::rules::access_token::{self, Act, Audience, Claims, Fault};
 use crate::rules::id::SessionId;
 use crate::rules::receipt::Receipt;
 use crate::rules::session::Facts;
@@ -14,6 +15,7 @@ use crate::service::key_ring::sha256;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::validity_cache::VerifiedToken;
+use crate::store::verification_tokens::Purpose;
 
 /// The client that Portcullis itself is.
 const CLIENT_ID: &str = "portcullis";
@@ -86,6 +88,9 @@ pub(super) fn issue_with_receipt(
             .map(|role| role.as_str().to_owned())
             .collect(),
         org: facts.organization_id,
+        act: facts.impersonation.as_ref().map(|by| Act {
+            sub: by.impersonator_id,
+        }),
     };
     let header = Header {
         typ: Some(access_token::TYPE.to_owned()),
@@ -150,6 +155,13 @@ pub fn successor(context: &Context, refresh_token: &str) -> Secret {
         .keys()
         .derive("refresh token", refresh_token.as_bytes());
     Secret::new(encode(&bytes))
+}
+
+/// The token of the one-time link with this id. It is derived, so that the same link can be sent
+/// again although only its hash is kept.
+pub fn link_token(context: &Context, purpose: Purpose, id: Uuid) -> Secret {
+    let label = format!("link for {}", purpose.code());
+    Secret::new(encode(&context.keys().derive(&label, id.as_bytes())))
 }
 
 /// How a token that is looked up is kept.

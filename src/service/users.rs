@@ -6,13 +6,14 @@ use crate::rules::email::Email;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::UserId;
 use crate::rules::record::UserRecord;
-use crate::rules::role::Role;
+use crate::rules::role::{ADMIN, IMPERSONATOR, Role};
 use crate::service::Context;
 use crate::service::change_password::judge_password;
-use crate::service::end_session::end_sessions;
+use crate::service::end_session::{end_impersonations, end_sessions};
 use crate::service::error::Error;
 use crate::service::invitation::{Draft, Invitation};
 use crate::settings::Secret;
+use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
 use crate::store::users::UserChange;
 use crate::store::{StoreError, Transaction};
@@ -337,6 +338,17 @@ async fn set_roles(
         tx.delete_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleRevoked).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
+    }
+    // Either role, given or taken away, ends what neither may be without or nobody may be with.
+    let has = |roles: &[Role], name: &str| roles.iter().any(|role| role.as_str() == name);
+    if [ADMIN, IMPERSONATOR]
+        .iter()
+        .any(|name| has(&before, name) != has(&after, name))
+    {
+        let own = Impersonations::From(Which::User(user_id));
+        for which in [own, Impersonations::As(user_id)] {
+            end_impersonations(tx, which, origin).await?;
+        }
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct AuditSearch {
     pub user_id: Option<UserId>,
     /// Acts of this kind.
     pub action: Option<Action>,
+    /// Acts that are a part of the one with this receipt.
+    pub receipt_id: Option<Uuid>,
 }
 
 impl Transaction {
@@ -74,6 +76,9 @@ impl Store {
         if let Some(action) = search.action {
             question = question.filter(Column::Action.eq(action.code()));
         }
+        if let Some(receipt) = search.receipt_id {
+            question = question.filter(Column::ReceiptId.eq(receipt));
+        }
         if let Some(cursor) = cursor {
             question = question.filter(Column::Id.lt(cursor));
         }
@@ -97,6 +102,7 @@ impl Store {
                 session_id: row.session_id.map(SessionId),
                 ip: row.ip,
                 reason: row.reason,
+                receipt_id: row.receipt_id,
                 detail: row.detail,
             })
             .collect();
@@ -136,6 +142,7 @@ fn row(id: Uuid, event: &AuditEvent, now: DateTime<Utc>) -> audit_events::Active
         session_id: Set(event.session_id.map(|session| session.0)),
         ip: Set(event.origin.ip.map(|ip| ip.to_string())),
         reason: Set(event.reason.map(str::to_owned)),
+        receipt_id: Set(event.receipt_id),
         detail: Set(event.detail.clone()),
     }
 }

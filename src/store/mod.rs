@@ -13,11 +13,13 @@ mod user_list;
 
 pub mod audit;
 pub mod change_list;
+pub mod impersonations;
 pub mod keys;
 pub mod outbox;
 pub mod refresh_tokens;
 pub mod reset;
 pub mod session_list;
+pub mod session_query;
 pub mod sessions;
 pub mod statistics;
 pub mod throttles;

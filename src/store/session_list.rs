@@ -10,9 +10,10 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::rules::end_reason::EndReason;
+use crate::rules::familiar::Seen;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{
-    Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
+    Device, Listed, OpenedBy, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
@@ -72,16 +73,43 @@ impl Store {
         row.map(|row| record(row, now)).transpose()
     }
 
-    /// Has this user ever signed in from this address, as far as the table remembers?
+    /// Has this user ever signed in from this address, as far as the table remembers? Where an
+    /// administrator looked on from says nothing of the user.
     pub async fn has_signed_in_from(&self, user_id: UserId, ip: &str) -> Result<bool, StoreError> {
         let question = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::UserId.eq(user_id.0))
             .filter(sessions::Column::Ip.eq(ip))
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .limit(1)
             .into_tuple::<Uuid>();
         Ok(self.read(|db| question.one(db)).await?.is_some())
+    }
+
+    /// Where and with what this user has signed in lately, newest first.
+    pub async fn seen_sign_ins(
+        &self,
+        user_id: UserId,
+        limit: u64,
+    ) -> Result<Vec<Seen>, StoreError> {
+        let question = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Ip)
+            .column(sessions::Column::Browser)
+            .column(sessions::Column::Os)
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit)
+            .into_tuple::<(Option<String>, String, String)>();
+        let rows = self.read(|db| question.all(db)).await?;
+        let seen = |(ip, browser, os): (Option<String>, String, String)| Seen {
+            // One that was deleted for its age is like no other.
+            ip: ip.unwrap_or_default(),
+            browser,
+            os,
+        };
+        Ok(rows.into_iter().map(seen).collect())
     }
 
     /// Sessions that match, newest first, from after `cursor` on.
@@ -103,19 +131,30 @@ impl Store {
             Named::Many(text) => matching(search, now).filter(contains(text)),
         };
         let mut question = question
-            .join(JoinType::InnerJoin, to_user())
             .order_by_desc(sessions::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
             question = question.filter(sessions::Column::Id.lt(cursor));
         }
-        let question = question.select_also_columns().into_model::<Row>();
-        let mut rows = self.read(|db| question.all(db)).await?;
+        let mut rows = self.with_users(question, now).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let next_cursor = rows.last().filter(|_| more).map(|row| row.0.id);
-        let rows = rows
-            .into_iter()
+        let next_cursor = rows.last().filter(|_| more).map(|row| row.session.id.0);
+        Ok(Listed { rows, next_cursor })
+    }
+
+    /// What these sessions and their users are.
+    pub(super) async fn with_users(
+        &self,
+        question: Select<sessions::Entity>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionWithUser>, StoreError> {
+        let question = question
+            .join(JoinType::InnerJoin, to_user())
+            .select_also_columns()
+            .into_model::<Row>();
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter()
             .map(|Row(session, user)| {
                 Ok(SessionWithUser {
                     session: record(session, now)?,
@@ -123,8 +162,7 @@ impl Store {
                     name: user.user_name,
                 })
             })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Listed { rows, next_cursor })
+            .collect()
     }
 
     /// How many sessions match, but at most one more than [`COUNTED`](crate::store::COUNTED).
@@ -294,5 +332,10 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
         idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
         expires_at: row.expires_at,
         ended_by: row.ended_by.map(UserId),
+        opened_by: row.impersonator_id.map(|impersonator| OpenedBy {
+            impersonator_id: UserId(impersonator),
+            reason: row.impersonation_reason.unwrap_or_default(),
+            read_only: row.read_only,
+        }),
     })
 }

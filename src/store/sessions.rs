@@ -19,6 +19,7 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
+use crate::store::session_query::Matching;
 use crate::store::{Store, StoreError, Transaction, statement};
 
 /// A session about to be opened.
@@ -40,6 +41,21 @@ pub struct NewSession {
     pub ip: IpAddr,
     /// Where that is, roughly, in words.
     pub place: Option<String>,
+    /// The administrator who opens it, if it is not the user.
+    pub impersonation: Option<NewImpersonation>,
+}
+
+/// Who opens a session as another user, and why.
+#[derive(Clone, Debug)]
+pub struct NewImpersonation {
+    /// The administrator.
+    pub impersonator_id: UserId,
+    /// The administrator's own session.
+    pub opened_from: SessionId,
+    /// Why, in the administrator's words.
+    pub reason: String,
+    /// For looking alone?
+    pub read_only: bool,
 }
 
 /// A use of a session that the table does not know of yet.
@@ -54,10 +70,10 @@ pub struct Use {
 }
 
 /// Rows changed by one statement: within what both databases take as parameters.
-const CHUNK: usize = 1000;
+pub const CHUNK: usize = 1000;
 
 /// Which live sessions to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Which {
     /// This one.
     One(SessionId),
@@ -71,10 +87,12 @@ pub enum Which {
     Everyone,
     /// Everybody's but one.
     EveryoneExcept(SessionId),
+    /// Those of these that match, at most [`CHUNK`].
+    Matching(Box<Matching>, Vec<SessionId>),
 }
 
 impl Which {
-    fn condition(self) -> Condition {
+    fn condition(&self) -> Condition {
         use sessions::Column::{Id, UserId as Owner};
         let all = Condition::all();
         match self {
@@ -84,6 +102,9 @@ impl Which {
             Self::UserExcept(user, id) => all.add(Owner.eq(user.0)).add(Id.ne(id.0)),
             Self::Everyone => all,
             Self::EveryoneExcept(id) => all.add(Id.ne(id.0)),
+            Self::Matching(matching, these) => all
+                .add(matching.condition())
+                .add(Id.is_in(these.iter().map(|id| id.0))),
         }
     }
 }
@@ -146,14 +167,24 @@ impl Transaction {
             .into_tuple::<uuid::Uuid>()
             .one(self.connection())
             .await?;
+        // The user has proven nothing: no proof is ever as old as that.
+        let auth_time = match &new.impersonation {
+            Some(_) => DateTime::UNIX_EPOCH,
+            None => whole_seconds(now),
+        };
+        let impersonation = new.impersonation.as_ref();
         let row = sessions::ActiveModel {
+            impersonator_id: Set(impersonation.map(|by| by.impersonator_id.0)),
+            impersonator_session_id: Set(impersonation.map(|by| by.opened_from.0)),
+            read_only: Set(impersonation.is_some_and(|by| by.read_only)),
+            impersonation_reason: Set(impersonation.map(|by| by.reason.clone())),
             id: Set(new.id.0),
             user_id: Set(new.user_id.0),
             organization_id: Set(organization_id),
             name: Set(None),
             remembered: Set(new.remembered),
             amr: Set(new.amr.to_owned()),
-            auth_time: Set(whole_seconds(now)),
+            auth_time: Set(auth_time),
             idle_timeout_secs: Set(
                 i32::try_from(new.lifetimes.idle.num_seconds()).unwrap_or(i32::MAX)
             ),
@@ -275,11 +306,21 @@ impl Transaction {
             Which::One(id) | Which::OneOf(_, id) => self.forget(id),
             Which::User(user) | Which::UserExcept(user, _) => self.forget_user(user),
             Which::Everyone | Which::EveryoneExcept(_) => self.forget_everyone(),
+            Which::Matching(_, these) => these.into_iter().for_each(|id| self.forget(id)),
         }
         Ok((ids.len(), ended))
     }
 
-    async fn end_where(
+    /// Of sessions that match, but that another process has ended before, the table is asked as well:
+    /// an end that is acknowledged here must be known here, whoever wrote it.
+    pub fn forget_matching(&mut self, matching: &Matching) {
+        match matching.query.user_id {
+            Some(user) => self.forget_user(user),
+            None => self.forget_everyone(),
+        }
+    }
+
+    pub(super) async fn end_where(
         &mut self,
         condition: Condition,
         reason: EndReason,

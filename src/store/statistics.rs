@@ -20,6 +20,7 @@ impl Store {
             .select_only()
             .column(sessions::Column::UserId)
             .filter(is_live(now))
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .distinct();
         let audited = |action: Action| {
             audit_events::Entity::find()

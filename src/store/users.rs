@@ -139,6 +139,21 @@ impl Transaction {
         Ok(update.exec(self.connection()).await?.rows_affected == 1)
     }
 
+    /// Changes a user's e-mail address.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else has it.
+    pub async fn set_email(&mut self, user_id: UserId, email: &Email) -> Result<bool, StoreError> {
+        let updated = users::Entity::update_many()
+            .col_expr(users::Column::Email, Expr::value(email.as_str()))
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0))
+            .exec(self.connection())
+            .await?;
+        self.forget_user(user_id);
+        Ok(updated.rows_affected == 1)
+    }
+
     /// Deletes a user and, by their foreign keys, everything that is the user's. False if there
     /// was none.
     pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {

@@ -19,6 +19,7 @@ mod chromium;
 mod documents;
 mod driver;
 mod elements;
+mod impersonation;
 mod isolation;
 mod pages;
 mod process;

@@ -170,6 +170,7 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             "ip",
             "last_seen_at",
             "name",
+            "opened_by",
             "os",
         ]
     );

@@ -26,15 +26,23 @@ enum Way {
 }
 
 /// The code with which this guard refuses this caller; none if it lets them pass.
-fn verdict(guard: &str, kind: Kind) -> Option<&'static str> {
+fn verdict(guard: &str, safe: bool, kind: Kind) -> Option<&'static str> {
+    // Whatever the guard: the default is closed to whoever looks on as another.
+    let leaves = matches!(guard, "Anyone" | "Leaver" | "PerhapsLeaver");
+    let may_act = kind == Kind::Impersonator && guard == "ActingUser";
+    if kind.looks_on() && !safe && !leaves && !may_act {
+        return Some("forbidden");
+    }
     let forbidden = (!kind.is_admin()).then_some("forbidden");
     let stale = kind.is_stale().then_some("step-up-required");
+    let without_right = (kind != Kind::Opener).then_some("forbidden");
     match guard {
-        "Anyone" | "Perhaps" => None,
-        "SignedInUser" => kind.refusal(),
+        "Anyone" | "Perhaps" | "PerhapsLeaver" => None,
+        "SignedInUser" | "Leaver" | "ActingUser" => kind.refusal(),
         "FreshUser" => kind.refusal().or(stale),
         "Admin" => kind.refusal().or(forbidden),
         "FreshAdmin" => kind.refusal().or(forbidden).or(stale),
+        "FreshImpersonator" => kind.refusal().or(without_right),
         other => panic!("who may pass the guard {other}?"),
     }
 }
@@ -48,18 +56,18 @@ fn expected(door: &Door, kind: Kind, way: Way) -> Option<&'static str> {
         // Before anything else: another site learns nothing of the credential.
         let let_in = own || safe || kind == Kind::Nobody || door.guard == "Anyone";
         return if let_in {
-            verdict(door.guard, kind)
+            verdict(door.guard, safe, kind)
         } else {
             cross_site
         };
     }
     if way == Way::Bearer {
         // Pages know cookies only.
-        let nobody = verdict(door.guard, Kind::Nobody);
+        let nobody = verdict(door.guard, safe, Kind::Nobody);
         return nobody.or(if safe { None } else { cross_site });
     }
     if safe {
-        return verdict(door.guard, kind);
+        return verdict(door.guard, safe, kind);
     }
     if way == Way::CrossSite {
         return cross_site;
@@ -67,7 +75,7 @@ fn expected(door: &Door, kind: Kind, way: Way) -> Option<&'static str> {
     // A form shown to nobody is bound to a cookie that somebody else's credential has replaced.
     let own_form =
         way == Way::OwnForm && (kind == Kind::Nobody || (kind.is_live() && door.guard != "Anyone"));
-    match verdict(door.guard, kind) {
+    match verdict(door.guard, safe, kind) {
         // Whose form it is comes before the question for the password that would make up for it.
         Some("step-up-required") if !own_form => cross_site,
         verdict => verdict.or(if own_form { None } else { cross_site }),

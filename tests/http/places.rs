@@ -148,7 +148,7 @@ async fn a_file_that_cannot_be_used_is_named_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn addresses_are_dropped_after_the_set_time_and_places_stay() {
+async fn asvs_14_2_7_addresses_are_dropped_after_the_set_time_and_places_stay() {
     let variables = [
         ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "7"),
         ("PORTCULLIS_SESSION_IDLE_SECS", "1296000"),

@@ -53,6 +53,7 @@ pub(crate) fn open(session_id: SessionId) -> Stored {
         last_seen_at: T0,
         expires_at: T0 + TimeDelta::seconds(28800),
         ended: None,
+        impersonation: None,
     }))
 }
 

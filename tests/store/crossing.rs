@@ -49,6 +49,7 @@ async fn open_sessions(bench: &Bench, user: UserId, count: usize) -> Vec<Session
                         device: Device::default(),
                         ip: [192, 0, 2, 7].into(),
                         place: None,
+                        impersonation: None,
                     };
                     tx.insert_session(new).await?;
                 }

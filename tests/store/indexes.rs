@@ -7,8 +7,11 @@ use chrono::TimeDelta;
 use portcullis::rules::email::Email;
 use portcullis::rules::id::UserId;
 use portcullis::rules::record::{SessionSearch, SessionStatus};
+use portcullis::service::session_query::TypedQuery;
+use portcullis::store::session_query::Matching;
 use portcullis::store::{COUNTED, Store, StoreError};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use serde_json::json;
 
 use crate::bench::Bench;
 
@@ -145,6 +148,36 @@ async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
         assert_ne!(store.count_sessions(&search, now).await.unwrap(), 0);
     }
     assert_eq!(store.count_users(email).await.unwrap(), 1);
+    let queries = [
+        json!({ "user": email }),
+        json!({ "role": "admin" }),
+        json!({ "cidr": "192.0.2.0/29" }),
+        json!({ "idle_for": 86_400, "user": email }),
+    ];
+    let questions = bench.beside().await;
+    for typed in queries {
+        let typed: TypedQuery = serde_json::from_value(typed).unwrap();
+        let matching = Matching {
+            query: typed.resolve(&questions).await.unwrap(),
+            at: now,
+            except: None,
+        };
+        store.count_matching(&matching).await.unwrap();
+        store.newest_matching(&matching, 10, now).await.unwrap();
+        let some = store.some_matching(&matching, None, 1000).await.unwrap();
+        store
+            .some_matching(&matching, Some(session), 1000)
+            .await
+            .unwrap();
+        assert!(some.len() < 1000, "{matching:?}");
+    }
+    questions
+        .store
+        .schema_connection()
+        .clone()
+        .close()
+        .await
+        .unwrap();
     let receipt = portcullis::rules::receipt::Receipt::from_number(7);
     let receipts = vec![(session, receipt)];
     store.note_arrivals(receipts, now).await.unwrap();
@@ -282,6 +315,48 @@ async fn sqlite_never_reads_all_sessions_for_what_is_asked_often() {
         let plan = plan(&db, &question).await;
         assert!(plan.contains(index), "{question}: {plan}");
         assert!(!plan.contains("SCAN s") && !plan.contains("SCAN refresh"), "{question}: {plan}");
+    }
+    // Of an end by what is known of sessions: whatever it is, those that have ended are passed over.
+    for (known, index) in [
+        (
+            format!("s.user_id = {ada}"),
+            "SEARCH s USING INDEX ix_sessions_live_user",
+        ),
+        (
+            "s.user_id IN (SELECT user_id FROM user_roles WHERE role = 'x')".to_owned(),
+            "SEARCH s USING INDEX ix_sessions_live_user",
+        ),
+        (
+            "s.ip_bytes >= x'04C0000200' AND s.ip_bytes <= x'04C00002FF'".to_owned(),
+            "SEARCH s USING INDEX ix_sessions_live_ip_bytes",
+        ),
+        (
+            "s.user_agent LIKE '%x%'".to_owned(),
+            "s USING INDEX ix_sessions_live",
+        ),
+        (
+            "s.last_seen_at <= 'then'".to_owned(),
+            "s USING INDEX ix_sessions_live",
+        ),
+    ] {
+        for (asked, order) in [
+            ("s.id", "ORDER BY s.id LIMIT 1000"),
+            ("COUNT(*), COUNT(DISTINCT s.user_id)", ""),
+        ] {
+            let question = format!(
+                "SELECT {asked} FROM sessions s WHERE s.ended_at IS NULL AND {known} {order}"
+            );
+            let plan = plan(&db, &question).await;
+            assert!(plan.contains(index), "{question}: {plan}");
+        }
+        let next = format!(
+            "SELECT s.id FROM sessions s WHERE s.ended_at IS NULL AND {known} AND s.id > {ada} ORDER BY s.id LIMIT 1000"
+        );
+        let plan = plan(&db, &next).await;
+        assert!(
+            plan.contains("s USING INDEX ix_sessions_live"),
+            "{next}: {plan}"
+        );
     }
     let whole = plan(&db, "SELECT * FROM sessions s WHERE s.browser = 'x'").await;
     assert!(whole.contains("SCAN s"), "the test cannot fail: {whole}");

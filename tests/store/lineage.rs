@@ -109,8 +109,9 @@ impl Stage {
             },
             amr: "pwd",
             device: Device::default(),
-            ip: visitor().ip,
+            ip: [192, 0, 2, 7].into(),
             place: None,
+            impersonation: None,
         };
         let token = new_refresh_token().unwrap();
         let (row, hash) = (id(), token_hash(token.reveal()));

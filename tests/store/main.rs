@@ -19,6 +19,8 @@ mod cache_race;
 mod cache_versions;
 mod change_list;
 mod crossing;
+mod end_where;
+mod end_where_races;
 mod indexes;
 mod keys_and_counts;
 mod lineage;

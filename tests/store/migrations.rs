@@ -180,7 +180,7 @@ async fn what_belongs_to_a_user_goes_with_the_user(bench: Bench) {
         format!("INSERT INTO user_organizations VALUES ({owner}, {id}, {when})"),
         format!("INSERT INTO accounts VALUES ({id}, {owner}, 'somewhere', 'ada', {when}, {when})"),
         format!(
-            "INSERT INTO verification_tokens VALUES ({id}, {owner}, 'invitation', 'hash', {when}, NULL, {when})"
+            "INSERT INTO verification_tokens VALUES ({id}, {owner}, 'invitation', 'hash', {when}, NULL, {when}, NULL, NULL)"
         ),
         format!("UPDATE sessions SET organization_id = {id} WHERE user_id = {owner}"),
     ] {

@@ -29,6 +29,15 @@ pub struct CurrentSession<'a> {
     expires_at: DateTime<Utc>,
     remembered: bool,
     amr: Vec<&'a str>,
+    impersonation: Option<ImpersonationDocument<'a>>,
+}
+
+/// An administrator looks on as the user.
+#[derive(Debug, Serialize)]
+struct ImpersonationDocument<'a> {
+    impersonator_id: UserId,
+    reason: &'a str,
+    read_only: bool,
 }
 
 /// User and session.
@@ -68,6 +77,14 @@ impl<'a> WhoDocument<'a> {
                 expires_at: facts.expires_at,
                 remembered: facts.remembered,
                 amr: facts.amr.split_ascii_whitespace().collect(),
+                impersonation: facts
+                    .impersonation
+                    .as_ref()
+                    .map(|by| ImpersonationDocument {
+                        impersonator_id: by.impersonator_id,
+                        reason: &by.reason,
+                        read_only: by.read_only,
+                    }),
             },
         }
     }
@@ -107,6 +124,15 @@ pub struct SessionDocument {
     amr: Vec<String>,
     ended_at: Option<DateTime<Utc>>,
     end_reason: Option<EndReason>,
+    opened_by: Option<OpenedByDocument>,
+}
+
+/// Who opened a session as another user, and why.
+#[derive(Debug, Serialize)]
+struct OpenedByDocument {
+    impersonator_id: UserId,
+    reason: String,
+    read_only: bool,
 }
 
 impl SessionDocument {
@@ -128,6 +154,11 @@ impl SessionDocument {
             amr: record.amr,
             ended_at: record.ended.map(|ended| ended.at),
             end_reason: record.ended.map(|ended| ended.reason),
+            opened_by: record.opened_by.map(|by| OpenedByDocument {
+                impersonator_id: by.impersonator_id,
+                reason: by.reason,
+                read_only: by.read_only,
+            }),
         }
     }
 }
@@ -220,6 +251,7 @@ pub struct AuditDocument {
     session_id: Option<SessionId>,
     ip: Option<String>,
     reason: Option<String>,
+    receipt_id: Option<Uuid>,
     detail: Option<String>,
 }
 
@@ -254,6 +286,7 @@ impl From<AuditRecord> for AuditDocument {
             session_id: record.session_id,
             ip: record.ip,
             reason: record.reason,
+            receipt_id: record.receipt_id,
             detail: record.detail,
         }
     }

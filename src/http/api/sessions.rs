@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::http::api::auth::origin;
 use crate::http::api::documents::SessionDocument;
 use crate::http::body;
-use crate::http::guards::{FreshUser, Json, SignedInUser};
+use crate::http::guards::{ActingUser, FreshUser, Json, SignedInUser};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::end_reason::EndReason;
@@ -118,7 +118,7 @@ pub async fn end_others(by: FreshUser, request: HttpRequest) -> Result<HttpRespo
 }
 
 /// `POST /api/sessions/ensure`: whoever gets here has a session that is stored and live.
-pub async fn ensure(_by: SignedInUser) -> HttpResponse {
+pub async fn ensure(_by: ActingUser) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "exists": true }))
 }
 

@@ -33,6 +33,7 @@ struct AuditQuery {
     q: String,
     #[serde(default)]
     action: String,
+    receipt: Option<Uuid>,
     cursor: Option<Uuid>,
 }
 
@@ -122,17 +123,21 @@ pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
     let search = AuditSearch {
         user_id: user_named(&request, query.q.trim()).await?,
         action: Action::from_code(&query.action),
+        receipt_id: query.receipt,
     };
     let listed = context
         .store
         .search_audit(search, query.cursor, PAGE)
         .await?;
+    let receipt = query.receipt.map(|id| id.to_string());
     let url = |cursor: Option<Uuid>| {
-        address(
-            "/admin/audit",
-            &[("q", &query.q), ("action", &query.action)],
-            cursor,
-        )
+        let receipt = receipt.as_deref().unwrap_or_default();
+        let parameters = [
+            ("q", query.q.as_str()),
+            ("action", &query.action),
+            ("receipt", receipt),
+        ];
+        address("/admin/audit", &parameters, cursor)
     };
     page(
         &request,
@@ -154,6 +159,7 @@ pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
                 .collect(),
             q: query.q.clone(),
             action: query.action.clone(),
+            receipt: receipt.clone(),
         },
     )
 }
@@ -201,6 +207,7 @@ pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
         by_somebody: matches!(record.actor_kind.as_str(), "user" | "nobody"),
         ip: record.ip,
         reason: record.reason.as_deref().map(reason_words),
+        receipt_id: record.receipt_id.map(|id| id.to_string()),
         detail: record.detail,
     }
 }

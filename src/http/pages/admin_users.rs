@@ -19,6 +19,7 @@ use crate::http::views::{
 };
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::UserId;
+use crate::rules::impersonation::{self, Target};
 use crate::rules::record::UserRecord;
 use crate::rules::role::ADMIN;
 use crate::service::authenticate::Principal;
@@ -291,7 +292,7 @@ async fn change(
     }
 }
 
-async fn user_page(
+pub(super) async fn user_page(
     request: &HttpRequest,
     by: &Principal,
     id: UserId,
@@ -301,6 +302,12 @@ async fn user_page(
     let user = get_user(context, id).await?;
     let sessions = context.store.live_sessions_of(id, now).await?;
     let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
+    let target = Target {
+        user_id: id,
+        enabled: user.disabled_at.is_none(),
+        roles: &user.roles,
+    };
+    let objection = impersonation::judge(by.facts.user_id, &by.facts.roles, target).err();
     let title = if user.name.is_empty() {
         &user.email
     } else {
@@ -322,6 +329,10 @@ async fn user_page(
         email: user.email,
         name: user.name,
         problem: None,
+        may_impersonate: objection.is_none(),
+        impersonation_problem: None,
+        impersonation_reason: String::new(),
+        impersonation_may_change: false,
     })
 }
 

@@ -13,7 +13,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::State;
 use crate::http::views::{
-    ErrorPage, Instant, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
+    ErrorPage, Instant, LookingOn, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
 };
 use crate::rules::id::SessionId;
 use crate::rules::record::SessionRecord;
@@ -30,6 +30,10 @@ const DONE: &[(&str, &str)] = &[
     ("session-named", "The name was saved."),
     ("others-ended", "Your other sessions were ended."),
     ("password-changed", "Your password was changed."),
+    (
+        "email-changed",
+        "Your e-mail address was changed. Sign in with the new one from now on.",
+    ),
     ("signed-out", "You are signed out."),
     (
         "password-chosen",
@@ -51,7 +55,15 @@ const DONE: &[(&str, &str)] = &[
     ("delivery-retried", "The delivery is tried again at once."),
     ("delivery-dropped", "The delivery was dropped."),
     ("sessions-ended", "All sessions of this user were ended."),
+    (
+        "impersonation-ended",
+        "You are no longer looking on as somebody else.",
+    ),
     ("everyone-out", "Everyone else was signed out."),
+    (
+        "ended-where",
+        "The sessions were ended. This is the receipt, and below it each of them.",
+    ),
     (
         "administrator-made",
         "The administrator was made. Sign in now.",
@@ -82,7 +94,25 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),
         notice: done(request),
         section,
+        impersonation: looking_on(request, Some(principal)),
     }
+}
+
+fn looking_on(request: &HttpRequest, principal: Option<&Principal>) -> Option<LookingOn> {
+    let facts = &principal?.facts;
+    let impersonation = facts.impersonation.as_ref()?;
+    let now = State::of(request).context.now();
+    let name = if facts.name.is_empty() {
+        &facts.email
+    } else {
+        &facts.name
+    };
+    Some(LookingOn {
+        name: name.to_string(),
+        reason: impersonation.reason.to_string(),
+        ends_at: Instant::new(facts.expires_at, now),
+        read_only: impersonation.read_only,
+    })
 }
 
 /// The frame of a page that belongs to nobody, for whoever is there.
@@ -98,10 +128,8 @@ pub fn shell_for_anybody(request: &HttpRequest, title: &str) -> Result<Shell, Pr
 /// there is one, else to a text that the browser gets.
 pub fn bare_shell(request: &HttpRequest, title: &str) -> Result<Shell, Problem> {
     let state = State::of(request);
-    let session_id = request
-        .extensions()
-        .get::<Principal>()
-        .map(|principal| principal.facts.session_id);
+    let principal = request.extensions().get::<Principal>().cloned();
+    let session_id = principal.as_ref().map(|by| by.facts.session_id);
     let csrf_token = match expected_form_token(request, session_id) {
         Some(token) => token,
         None => {
@@ -116,6 +144,7 @@ pub fn bare_shell(request: &HttpRequest, title: &str) -> Result<Shell, Problem> 
         csrf_token,
         notice: done(request),
         section: Section::None,
+        impersonation: looking_on(request, principal.as_ref()),
     })
 }
 
@@ -215,6 +244,7 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> HttpResponse {
             csrf_token: String::new(),
             notice: None,
             section: Section::None,
+            impersonation: None,
         },
     };
     let (url, label) = if problem.code == Code::CrossSite {
@@ -261,6 +291,7 @@ pub fn card(record: &SessionRecord, current: SessionId, now: DateTime<Utc>) -> S
         ended_at: record.ended.map(|ended| instant(ended.at)),
         end_reason: record.ended.map(|ended| ended.reason.words().to_owned()),
         ended_by_other: record.ended_by.is_some_and(|by| by != record.user_id),
+        opened_by_admin: record.opened_by.as_ref().map(|by| by.reason.clone()),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{DeadSession, Form, Outdated, Perhaps, SignedInUser};
+use crate::http::guards::{DeadSession, Form, Leaver, Outdated, Perhaps};
 use crate::http::pages::shell::{again, bare_shell, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
@@ -16,7 +16,8 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
 use crate::service::sign_in::SignIn;
-use crate::service::{set_up, sign_in};
+use crate::service::{impersonate, set_up, sign_in};
+use crate::settings::Secret;
 
 const HOME: &str = "/account";
 
@@ -65,9 +66,12 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     if outdated {
         State::of(&request).cookies.clear(&request);
     }
-    let mut shell = bare_shell(&request, "Sign in")?;
     // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
     let dead = request.extensions().get::<DeadSession>().map(|dead| dead.0);
+    if dead.is_some() && State::of(&request).cookies.take_up_own(&request) {
+        return Ok(go_to(HOME, "impersonation-ended"));
+    }
+    let mut shell = bare_shell(&request, "Sign in")?;
     if let Some(session_id) = query.ended.or(dead) {
         shell.notice = Some(why_signed_out(&request, session_id).await?);
     }
@@ -98,6 +102,8 @@ pub async fn submit(
     };
     match sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await {
         Ok(signed_in) => {
+            // Nothing that somebody else has laid aside in this browser may come back.
+            state.cookies.clear(&request);
             state
                 .cookies
                 .set_session(&request, &signed_in, state.context.now());
@@ -118,10 +124,16 @@ pub async fn submit(
 
 /// `POST /sign-out`
 pub async fn sign_out(
-    form: Form<SignedInUser, NoFields>,
+    form: Form<Leaver, NoFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
     end_own(&request, &form.by.0.facts).await?;
+    if let Some(own) = state.cookies.own_refresh_token(&request) {
+        let own = Secret::new(own.to_owned());
+        let visitor = state.visitor(&request);
+        impersonate::sign_out_own(&state.context, &form.by.0, &own, &visitor).await?;
+    }
     let mut answer = go_to("/sign-in", "signed-out");
     answer.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     Ok(answer)

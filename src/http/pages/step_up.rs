@@ -23,6 +23,11 @@ const TITLE: &str = "Confirm that it is you";
 /// What is done behind each form that needs a recent proof, to follow "To …". `{user}` is whom it is
 /// done to.
 const ACTS: &[(&str, &str)] = &[
+    ("/account/email", "change your e-mail address"),
+    (
+        "/admin/sessions/end-where",
+        "end the sessions that match what you asked for",
+    ),
     (
         "/account/sessions/{sid}/end",
         "end a session on another device",
@@ -130,7 +135,7 @@ pub async fn carrying_on(
         shell: shell(request, &principal, TITLE, Section::None),
         act: String::new(),
         carries_on: true,
-        action: request.uri().path().to_owned(),
+        action: address(request),
         fields: fields
             .into_iter()
             .map(|(name, value)| HiddenField { name, value })
@@ -159,6 +164,13 @@ fn in_words(problem: Problem) -> Problem {
         detail: "The password is wrong. Nothing was done.".into(),
         ..problem
     }
+}
+
+/// Where the form was sent to, which may say more than its path.
+fn address(request: &HttpRequest) -> String {
+    let uri = request.uri();
+    uri.path_and_query()
+        .map_or_else(|| uri.path().to_owned(), ToString::to_string)
 }
 
 /// What the form on this path does, in words.

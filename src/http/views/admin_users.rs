@@ -180,6 +180,14 @@ pub struct AdminUserPage {
     pub live_sessions: u64,
     /// Why the last change was refused.
     pub problem: Option<String>,
+    /// Whether it is offered to look on as them.
+    pub may_impersonate: bool,
+    /// Why the last try at that was refused.
+    pub impersonation_problem: Option<String>,
+    /// The reason as typed before.
+    pub impersonation_reason: String,
+    /// Whether the box was ticked before.
+    pub impersonation_may_change: bool,
 }
 
 impl Page for AdminUserPage {
@@ -204,10 +212,21 @@ impl Page for AdminUserPage {
             sessions,
             live_sessions: 2,
             problem: None,
+            may_impersonate: true,
+            impersonation_problem: None,
+            impersonation_reason: String::new(),
+            impersonation_may_change: false,
         };
         vec![
             ada.clone(),
             Self {
+                impersonation_problem: Some("Say why, in 10 to 500 characters.".to_owned()),
+                impersonation_reason: "ticket 12".to_owned(),
+                impersonation_may_change: true,
+                ..ada.clone()
+            },
+            Self {
+                may_impersonate: false,
                 shell: samples::admin("grace@example.org", Section::AdminUsers),
                 id: samples::id(2),
                 email: "grace@example.org".to_owned(),
@@ -215,7 +234,7 @@ impl Page for AdminUserPage {
                 roles_text: "admin".to_owned(),
                 roles: vec!["admin".to_owned()],
                 is_self: true,
-                sessions: vec![samples::this_device()],
+                sessions: vec![samples::this_device(), samples::looked_on()],
                 live_sessions: 1,
                 problem: Some("You can't take the role admin from yourself.".to_owned()),
                 ..ada.clone()
@@ -224,6 +243,7 @@ impl Page for AdminUserPage {
                 roles_text: String::new(),
                 roles: Vec::new(),
                 organizations: Vec::new(),
+                may_impersonate: false,
                 enabled: false,
                 has_password: false,
                 password_changed_at: None,

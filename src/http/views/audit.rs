@@ -28,6 +28,8 @@ pub struct AuditRow {
     pub by_somebody: bool,
     /// Why, in words.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<String>,
     /// Anything more.
     pub detail: Option<String>,
 }
@@ -45,6 +47,7 @@ impl AuditRow {
             ip: None,
             by_somebody: false,
             reason: None,
+            receipt_id: None,
             detail: None,
         };
         vec![
@@ -58,6 +61,7 @@ impl AuditRow {
                 ip: Some("2001:db8:4a1:77::1f".to_owned()),
                 by_somebody: true,
                 reason: Some("ended by an administrator".to_owned()),
+                receipt_id: Some(samples::id(64)),
                 detail: Some("Safari 26 on iOS".to_owned()),
             },
             Self {
@@ -104,6 +108,8 @@ pub struct AuditPage {
     pub action: String,
     /// The acts to choose from.
     pub actions: Vec<ActionChoice>,
+    /// The receipt whose acts are shown alone.
+    pub receipt: Option<String>,
 }
 
 impl Page for AuditPage {
@@ -125,6 +131,7 @@ impl Page for AuditPage {
                 choice("session-ended", "Session ended"),
                 choice("user-deleted", "User deleted"),
             ],
+            receipt: None,
         };
         vec![
             Self {
@@ -133,6 +140,7 @@ impl Page for AuditPage {
                 first_url: Some("/admin/audit?q=ada%40example.org&action=session-ended".to_owned()),
                 q: "ada@example.org".to_owned(),
                 action: "session-ended".to_owned(),
+                receipt: Some(samples::id(64)),
                 ..all.clone()
             },
             Self {

@@ -11,9 +11,11 @@
 
 mod account;
 mod admin;
+mod admin_end_where;
 mod admin_users;
 mod assets;
 mod audit;
+mod by_mail;
 mod error;
 mod filters;
 mod instant;
@@ -35,16 +37,18 @@ pub use admin::{
     AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, NodeFigures,
     ReasonCount, VisibleFigures,
 };
+pub use admin_end_where::{EndWhereFields, EndWhereFound, EndWherePage};
 pub use admin_users::{
     AdminUserPage, AdminUsersPage, DeleteUserPage, InvitationMadePage, NewUserPage, UserRow,
 };
 pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
+pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage, ResetPage};
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
 pub use sessions::{SessionCard, SessionsPage};
-pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
+pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
 pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
 pub use step_up::{HiddenField, StepUpPage};
 
@@ -78,12 +82,24 @@ static TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../../templates/components.html"),
     ),
     (
+        "change_email.html",
+        include_str!("../../../templates/change_email.html"),
+    ),
+    (
+        "confirm_email.html",
+        include_str!("../../../templates/confirm_email.html"),
+    ),
+    (
         "delete_user.html",
         include_str!("../../../templates/delete_user.html"),
     ),
     (
         "end_everyone.html",
         include_str!("../../../templates/end_everyone.html"),
+    ),
+    (
+        "end_where.html",
+        include_str!("../../../templates/end_where.html"),
     ),
     ("error.html", include_str!("../../../templates/error.html")),
     (
@@ -103,9 +119,18 @@ static TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../../templates/new_user.html"),
     ),
     (
+        "new_password.html",
+        include_str!("../../../templates/new_password.html"),
+    ),
+    (
+        "not_me.html",
+        include_str!("../../../templates/not_me.html"),
+    ),
+    (
         "outbox.html",
         include_str!("../../../templates/outbox.html"),
     ),
+    ("reset.html", include_str!("../../../templates/reset.html")),
     (
         "security.html",
         include_str!("../../../templates/security.html"),

@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sessions::SessionCard;
-use super::{Instant, Notice, NoticeKind, Section, Shell, ShellUser};
+use super::{Instant, LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
 
 /// An id of the shape real ones have, told apart by its last digit.
 pub(super) fn id(last: u8) -> String {
@@ -24,6 +24,7 @@ pub(super) fn signed_out(title: &str) -> Shell {
         title: title.to_owned(),
         user: None,
         csrf_token: "sample-form-token-0".to_owned(),
+        impersonation: None,
         notice: None,
         section: Section::None,
     }
@@ -57,6 +58,19 @@ pub(super) fn admin(title: &str, section: Section) -> Shell {
     }
 }
 
+/// The frame for an administrator who looks on as somebody.
+pub(super) fn looking_on(title: &str, section: Section, read_only: bool) -> Shell {
+    Shell {
+        impersonation: Some(LookingOn {
+            name: "Ada Lovelace".to_owned(),
+            reason: "the invoice she asked about on Monday does not show".to_owned(),
+            ends_at: instant(25 * 60),
+            read_only,
+        }),
+        ..member(title, section)
+    }
+}
+
 /// The same frame with a message.
 pub(super) fn noticed(shell: Shell, kind: NoticeKind, text: &str) -> Shell {
     Shell {
@@ -87,6 +101,20 @@ pub(super) fn this_device() -> SessionCard {
         ended_at: None,
         end_reason: None,
         ended_by_other: false,
+        opened_by_admin: None,
+    }
+}
+
+/// A session that an administrator opened.
+pub(super) fn looked_on() -> SessionCard {
+    SessionCard {
+        id: id(19),
+        current: false,
+        name: None,
+        opened_by_admin: Some("the invoice she asked about does not show".to_owned()),
+        idle_expires_at: instant(25 * 60),
+        expires_at: instant(25 * 60),
+        ..this_device()
     }
 }
 

@@ -41,6 +41,8 @@ pub struct SessionCard {
     pub end_reason: Option<String>,
     /// Whether somebody or something other than its owner ended it.
     pub ended_by_other: bool,
+    /// Why an administrator opened it as this user, if one did.
+    pub opened_by_admin: Option<String>,
 }
 
 /// `/account/sessions`: a person's own sessions.
@@ -86,9 +88,10 @@ impl Page for SessionsPage {
                     samples::this_device(),
                     samples::phone(),
                     samples::unknown_device(),
+                    samples::looked_on(),
                 ],
                 ended: samples::ended(),
-                others: 2,
+                others: 3,
                 ..bare.clone()
             },
             Self {

@@ -54,6 +54,7 @@ const INVITATION: Body = Body::Form(&[
     ("password", "a password for thieves"),
     ("password_again", "a password for thieves"),
 ]);
+const LINK: Body = Body::Form(&[("token", "wrong")]);
 const STEP_UP: Body = Body::Form(&[
     ("password", "a long and quiet password"),
     ("next", "/account"),
@@ -65,6 +66,7 @@ const PASSWORD: Body = Body::Form(&[
 ]);
 const NEW_USER: Body = Body::Form(&[("email", "no address")]);
 const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
+const LOOK_ON: Body = Body::Form(&[("reason", "to see whether it works")]);
 const NO_FIELDS: Body = Body::Form(&[]);
 
 /// The doors of the server, in the order of its own table.
@@ -76,15 +78,17 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
     door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),
     door("POST",   "/api/auth/step-up",               "SignedInUser", Body::Json(r#"{"password":"a long and quiet password"}"#), &[200]),
-    door("POST",   "/api/auth/sign-out",              "SignedInUser", Body::Nothing, &[204]),
-    door("POST",   "/api/auth/clear-session",         "Perhaps", Body::Nothing, &[200]),
+    door("POST",   "/api/auth/sign-out",              "Leaver", Body::Nothing, &[204]),
+    door("POST",   "/api/auth/clear-session",         "PerhapsLeaver", Body::Nothing, &[200]),
     door("GET",    "/api/sessions",                   "SignedInUser", Body::Nothing, &[200]),
     door("DELETE", "/api/sessions",                   "FreshUser", Body::Nothing, &[200]),
     door("POST",   "/api/sessions/ensure",            "SignedInUser", Body::Nothing, &[200]),
     door("PATCH",  "/api/sessions/{sid}",             "SignedInUser", Body::Json(r#"{"name":"Mine"}"#), &[404]),
+    door("POST",   "/api/sessions/ensure",            "ActingUser", Body::Nothing, &[200]),
     door("DELETE", "/api/sessions/{sid}",             "FreshUser", Body::Nothing, &[404]),
     door("GET",    "/api/admin/sessions",             "Admin", Body::Nothing, &[200]),
     door("DELETE", "/api/admin/sessions",             "FreshAdmin", Body::Nothing, &[200]),
+    door("POST",   "/api/admin/sessions/end",         "FreshAdmin", Body::Json(r#"{"query":{"method":"none"}}"#), &[200]),
     door("DELETE", "/api/admin/sessions/{sid}",       "Admin", Body::Nothing, &[404]),
     door("GET",    "/api/admin/users",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/users",                "FreshAdmin", Body::Json(r#"{"email":"no address"}"#), &[422]),
@@ -93,6 +97,7 @@ pub(super) const DOORS: &[Door] = &[
     door("DELETE", "/api/admin/users/{id}",           "FreshAdmin", Body::Nothing, &[404]),
     door("DELETE", "/api/admin/users/{id}/sessions",  "Admin", Body::Nothing, &[404]),
     door("POST",   "/api/admin/users/{id}/invitation", "FreshAdmin", Body::Nothing, &[404]),
+    door("POST",   "/api/admin/users/{id}/impersonate", "FreshImpersonator", Body::Json(r#"{"reason":"too short"}"#), &[422]),
     door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
     door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
@@ -106,11 +111,19 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/",                               "Perhaps", Body::Nothing, &[303]),
     door("GET",    "/sign-in",                        "Perhaps", Body::Nothing, &[200, 303]),
     door("POST",   "/sign-in",                        "Perhaps", SIGN_IN, &[422]),
-    door("POST",   "/sign-out",                       "SignedInUser", NO_FIELDS, &[303]),
+    door("POST",   "/sign-out",                       "Leaver", NO_FIELDS, &[303]),
     door("GET",    "/set-up",                         "Perhaps", Body::Nothing, &[303]),
     door("POST",   "/set-up",                         "Perhaps", SET_UP, &[409]),
     door("GET",    "/invitation",                     "Perhaps", Body::Nothing, &[404]),
     door("POST",   "/invitation",                     "Perhaps", INVITATION, &[404]),
+    door("GET",    "/reset-password",                 "Perhaps", Body::Nothing, &[200]),
+    door("POST",   "/reset-password",                 "Perhaps", NEW_USER, &[422]),
+    door("GET",    "/new-password",                   "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/new-password",                   "Perhaps", INVITATION, &[404]),
+    door("GET",    "/not-me",                         "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/not-me",                         "Perhaps", LINK, &[404]),
+    door("GET",    "/confirm-email",                  "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/confirm-email",                  "Perhaps", LINK, &[404]),
     door("GET",    "/step-up",                        "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/step-up",                        "SignedInUser", STEP_UP, &[303]),
     door("GET",    "/account",                        "SignedInUser", Body::Nothing, &[200]),
@@ -120,11 +133,15 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/account/sessions/{sid}/name",    "SignedInUser", Body::Form(&[("name", "Mine")]), &[404]),
     door("GET",    "/account/security",               "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/account/security",               "SignedInUser", PASSWORD, &[422]),
+    door("GET",    "/account/email",                  "SignedInUser", Body::Nothing, &[200]),
+    door("POST",   "/account/email",                  "FreshUser", NEW_USER, &[422]),
     door("GET",    "/admin",                          "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/audit",                    "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/sessions",                 "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/sessions/end-all",         "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/sessions/end-all",         "FreshAdmin", NO_FIELDS, &[303]),
+    door("GET",    "/admin/sessions/end-where",       "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/sessions/end-where",       "FreshAdmin", NO_FIELDS, &[422]),
     door("POST",   "/admin/sessions/{sid}/end",       "Admin", Body::Form(&[("back", "")]), &[404]),
     door("GET",    "/admin/users",                    "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/users",                    "FreshAdmin", NEW_USER, &[422]),
@@ -135,10 +152,12 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/admin/users/{id}/enable",        "FreshAdmin", NO_FIELDS, &[404]),
     door("POST",   "/admin/users/{id}/end-sessions",  "Admin", NO_FIELDS, &[404]),
     door("POST",   "/admin/users/{id}/invitation",    "FreshAdmin", NO_FIELDS, &[404]),
+    door("POST",   "/admin/users/{id}/impersonate",   "FreshImpersonator", LOOK_ON, &[404]),
     door("GET",    "/admin/users/{id}/delete",        "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/users/{id}/delete",        "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/admin/outbox",                   "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/outbox/{id}/retry",        "Admin", NO_FIELDS, &[404]),
     door("POST",   "/admin/outbox/{id}/drop",         "Admin", NO_FIELDS, &[404]),
+    door("POST",   "/impersonation/stop",             "Leaver", NO_FIELDS, &[303, 409]),
     door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
 ];

@@ -12,6 +12,7 @@ const OWN: &[(&str, &str)] = &[
     ("/account", "Your account"),
     ("/account/sessions", "Your sessions"),
     ("/account/security", "Password"),
+    ("/account/email", "Change your e-mail address"),
     ("/step-up", "Confirm that it is you"),
 ];
 
@@ -20,6 +21,7 @@ const CONSOLE: &[(&str, &str)] = &[
     ("/admin", "Overview"),
     ("/admin/sessions", "Sessions"),
     ("/admin/sessions/end-all", "End everyone"),
+    ("/admin/sessions/end-where", "End many"),
     ("/admin/users", "Users"),
     ("/admin/users/new", "New user"),
     ("/admin/users/{id}", "ada"),
@@ -29,7 +31,17 @@ const CONSOLE: &[(&str, &str)] = &[
 ];
 
 /// Pages that need no sign-in.
-const OPEN: &[&str] = &["/", "/sign-in", "/set-up", "/invitation", "/static/{file}"];
+const OPEN: &[&str] = &[
+    "/",
+    "/sign-in",
+    "/set-up",
+    "/invitation",
+    "/reset-password",
+    "/new-password",
+    "/not-me",
+    "/confirm-email",
+    "/static/{file}",
+];
 
 #[test]
 fn every_page_of_the_table_is_walked_below() {
