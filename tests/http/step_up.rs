@@ -20,7 +20,9 @@ impl Late {
     async fn begin() -> Self {
         let server = Server::start().await;
         let ada = server.user("ada@test.example", &[]).await;
-        let console = server.signed_in_browser(&server.admin().await).await;
+        let roles = ["admin", "impersonator"];
+        let admin = server.user("admin@test.example", &roles).await;
+        let console = server.signed_in_browser(&admin).await;
         server.advance(600);
         Self {
             server,
@@ -222,6 +224,7 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
             "/account/email" => &[("email", "other@test.example")],
             "/admin/users" => &[("email", "new@test.example")],
             "/admin/users/{id}" => &[("name", "New"), ("roles", "")],
+            "/admin/users/{id}/impersonate" => &[("reason", "They asked me to.")],
             _ => &[],
         };
         let rows = "SELECT COUNT(*) FROM audit_events";
@@ -239,10 +242,16 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         let status = answer.status.as_u16();
         assert!(expected.contains(&status), "{route:?}: {}", answer.text);
         assert!(!answer.location().starts_with("/s"), "{route:?}");
+        if route.path.ends_with("/impersonate") {
+            // Back to one's own session, which the proof renewed on the way.
+            let stop = "/impersonation/stop";
+            let answer = late.console.submit("/account", stop, &[]).await;
+            assert!(answer.location().starts_with("/admin/users/"), "{answer:?}");
+        }
         late.server.advance(600);
         checked += 1;
     }
-    assert_eq!(checked, 11);
+    assert_eq!(checked, 12);
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ const ACTS: &[(&str, &str)] = &[
         "/admin/users/{id}/invitation",
         "make a link on which {user} chooses a password",
     ),
+    ("/admin/users/{id}/impersonate", "look on as {user}"),
     ("/admin/users/{id}/delete", "delete {user} for good"),
 ];
 

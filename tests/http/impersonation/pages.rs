@@ -243,15 +243,11 @@ async fn the_form_is_shown_where_it_leads_somewhere_and_tells_what_is_wrong() {
     assert!(answer.text.contains("Say why, in 10 to 500 characters"));
     assert!(answer.text.contains("&lt;short&gt;"));
     assert_eq!(browser.cookies.len(), 2);
-    // Without a fresh proof the way leads there first.
+    // Without a fresh proof the password is asked for first.
     scene.server.advance(700);
     let answer = scene.start(&mut browser, &[]).await;
-    assert_eq!(answer.status, 303);
-    assert!(
-        answer
-            .location()
-            .starts_with("/step-up?next=%2Fadmin%2Fusers%2F")
-    );
+    assert_eq!(answer.status, 403);
+    assert!(answer.text.contains("look on as ada@"), "{}", answer.text);
 }
 
 #[tokio::test]
