@@ -8,6 +8,7 @@ pub mod audit_events;
 pub mod organizations;
 pub mod refresh_tokens;
 pub mod sealed_keys;
+pub mod session_policies;
 pub mod sessions;
 pub mod throttles;
 pub mod user_organizations;

@@ -71,6 +71,7 @@ where
 pub fn routes() -> Vec<Route> {
     let get = Method::GET;
     let post = Method::POST;
+    let put = Method::PUT;
     let patch = Method::PATCH;
     let delete = Method::DELETE;
     macro_rules! table {
@@ -102,6 +103,10 @@ pub fn routes() -> Vec<Route> {
         delete "/api/admin/users/{id}"                api::admin_users::delete;
         delete "/api/admin/users/{id}/sessions"       api::admin::end_sessions_of;
         post   "/api/admin/users/{id}/invitation"     api::admin_users::invite;
+        get    "/api/admin/policies"                  api::admin_policies::list;
+        get    "/api/admin/policies/{kind}/{name}"    api::admin_policies::show;
+        put    "/api/admin/policies/{kind}/{name}"    api::admin_policies::set;
+        delete "/api/admin/policies/{kind}/{name}"    api::admin_policies::delete;
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
@@ -142,6 +147,11 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/users/{id}/invitation"         pages::admin_users::invite;
         get    "/admin/users/{id}/delete"             pages::admin_users::confirm_delete;
         post   "/admin/users/{id}/delete"             pages::admin_users::delete;
+        get    "/admin/policies"                      pages::admin_policies::list;
+        post   "/admin/policies"                      pages::admin_policies::save;
+        get    "/admin/policies/new"                  pages::admin_policies::new;
+        get    "/admin/policies/{kind}/{name}"        pages::admin_policies::show;
+        post   "/admin/policies/{kind}/{name}/delete" pages::admin_policies::delete;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }

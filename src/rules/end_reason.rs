@@ -57,6 +57,8 @@ end_reasons! {
     RefreshReuse = "refresh-reuse", "a renewal token of this session was used twice, as happens when somebody copied it";
     /// Too many sessions at once.
     SessionLimit = "session-limit", "you signed in on more devices than are allowed at once";
+    /// A role or membership was taken away, and a policy ends the sessions then.
+    RoleTaken = "role-taken", "a role or membership of your account was taken away";
     /// The demonstration data was laid anew.
     Reseeded = "reseeded", "the demonstration data was laid anew";
 }

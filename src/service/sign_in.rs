@@ -15,6 +15,7 @@ use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::{Error, Refusal};
 use crate::service::passwords::{Comparison, cost_of, is_too_long};
+use crate::service::policies::{effective_in, installation, lifetimes};
 use crate::service::throttle::{self, Target, account_name};
 use crate::service::tokens::{IssuedTokens, issue_access_token, new_refresh_token, token_hash};
 use crate::settings::Secret;
@@ -104,7 +105,8 @@ pub async fn sign_in(
     };
     let refresh = new_refresh_token()?;
     let now = context.now();
-    let new = NewSession {
+    let installation = installation(&context.settings);
+    let mut new = NewSession {
         id: SessionId(entropy::new_id(now)?),
         user_id: credentials.user_id,
         remembered: request.remember,
@@ -133,6 +135,8 @@ pub async fn sign_in(
                     tx.set_password_hash(user_id, before, &new.hash, &new.pepper_id, false)
                         .await?;
                 }
+                let policy = effective_in(tx, &installation, user_id).await?;
+                new.lifetimes = lifetimes(&policy, new.remembered);
                 tx.insert_session(new).await?;
                 tx.insert_refresh_token(refresh_id, session_id, &hash)
                     .await?;

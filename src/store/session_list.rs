@@ -1,6 +1,6 @@
 //! Lists of sessions: a user's own, and what administrators search.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, users};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
@@ -290,6 +290,7 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
         created_at: row.created_at,
         auth_time: row.auth_time,
         last_seen_at: row.last_seen_at,
+        idle_timeout: TimeDelta::seconds(row.idle_timeout_secs.into()),
         idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
         expires_at: row.expires_at,
         ended_by: row.ended_by.map(UserId),

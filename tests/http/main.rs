@@ -30,6 +30,7 @@ mod logs;
 mod main_job;
 mod metrics;
 mod pages;
+mod policies;
 mod problems;
 mod refresh;
 mod sessions;

@@ -1,6 +1,7 @@
 //! The JSON API.
 
 pub mod admin;
+pub mod admin_policies;
 pub mod admin_users;
 pub mod auth;
 pub mod documents;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod admin_policies;
 pub mod admin_sessions;
 pub mod admin_users;
 pub mod assets;

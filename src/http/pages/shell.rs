@@ -47,6 +47,14 @@ const DONE: &[(&str, &str)] = &[
         "enabled",
         "The account was enabled. Sessions that were ended stay ended.",
     ),
+    (
+        "policy-saved",
+        "The policy was saved. Sessions that are live keep within it too.",
+    ),
+    (
+        "policy-deleted",
+        "The policy was deleted. Sessions that are live keep the limits they have.",
+    ),
     ("sessions-ended", "All sessions of this user were ended."),
     ("everyone-out", "Everyone else was signed out."),
     (

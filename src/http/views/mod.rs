@@ -17,6 +17,7 @@ mod audit;
 mod error;
 mod filters;
 mod instant;
+mod policies;
 mod samples;
 mod sessions;
 mod shell;
@@ -40,6 +41,7 @@ pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
 pub use error::ErrorPage;
 pub use instant::Instant;
+pub use policies::{LimitRow, PoliciesPage, PolicyPage, PolicyRow, PolicyValues};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
 pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
@@ -97,6 +99,14 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "new_user.html",
         include_str!("../../../templates/new_user.html"),
+    ),
+    (
+        "policies.html",
+        include_str!("../../../templates/policies.html"),
+    ),
+    (
+        "policy.html",
+        include_str!("../../../templates/policy.html"),
     ),
     (
         "security.html",

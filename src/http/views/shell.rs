@@ -77,6 +77,8 @@ pub enum Section {
     AdminSessions,
     /// `/admin/users`
     AdminUsers,
+    /// `/admin/policies`
+    AdminPolicies,
     /// `/admin/audit`
     AdminAudit,
 }

@@ -65,6 +65,7 @@ const PASSWORD: Body = Body::Form(&[
 ]);
 const NEW_USER: Body = Body::Form(&[("email", "no address")]);
 const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
+const POLICY: Body = Body::Form(&[("kind", "role"), ("name", "nobodys"), ("idle", "0")]);
 const NO_FIELDS: Body = Body::Form(&[]);
 
 /// The doors of the server, in the order of its own table.
@@ -92,6 +93,10 @@ pub(super) const DOORS: &[Door] = &[
     door("DELETE", "/api/admin/users/{id}",           "FreshAdmin", Body::Nothing, &[404]),
     door("DELETE", "/api/admin/users/{id}/sessions",  "Admin", Body::Nothing, &[404]),
     door("POST",   "/api/admin/users/{id}/invitation", "FreshAdmin", Body::Nothing, &[404]),
+    door("GET",    "/api/admin/policies",             "Admin", Body::Nothing, &[200]),
+    door("GET",    "/api/admin/policies/{kind}/{name}", "Admin", Body::Nothing, &[404]),
+    door("PUT",    "/api/admin/policies/{kind}/{name}", "FreshAdmin", Body::Json(r#"{"idle_secs":0}"#), &[422]),
+    door("DELETE", "/api/admin/policies/{kind}/{name}", "FreshAdmin", Body::Nothing, &[404]),
     door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
     door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
@@ -132,5 +137,10 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/admin/users/{id}/invitation",    "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/admin/users/{id}/delete",        "Admin", Body::Nothing, &[200]),
     door("POST",   "/admin/users/{id}/delete",        "FreshAdmin", NO_FIELDS, &[404]),
+    door("GET",    "/admin/policies",                 "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/policies",                 "FreshAdmin", POLICY, &[422]),
+    door("GET",    "/admin/policies/new",             "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/policies/{kind}/{name}",   "Admin", Body::Nothing, &[404]),
+    door("POST",   "/admin/policies/{kind}/{name}/delete", "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
 ];

@@ -33,6 +33,7 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             | EndReason::AbsoluteLifetime
             | EndReason::RefreshReuse
             | EndReason::SessionLimit
+            | EndReason::RoleTaken
             | EndReason::Reseeded => ("session-ended", Some(code)),
         };
         // Twice: the first may be the one that writes it down.
@@ -156,6 +157,14 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             server.refresh(&tokens.refresh).await;
             server.advance(30);
             server.refresh(&tokens.refresh).await;
+        }
+        EndReason::RoleTaken => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"end_on_role_change": true});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            house.patch(&house.ada, json!({"roles": []})).await;
         }
         EndReason::Reseeded => {
             let seeded = seed::seed(&server.context, Origin::HOST).await.unwrap();

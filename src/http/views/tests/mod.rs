@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
     DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, Page, Renderer, Section, SecurityPage, SessionsPage, SetUpPage,
-    SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer, Section, SecurityPage,
+    SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -55,6 +55,8 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         DeleteUserPage,
         InvitationMadePage,
         NewUserPage,
+        PoliciesPage,
+        PolicyPage,
         AuditPage,
         ErrorPage,
         SessionsPage,
@@ -211,6 +213,7 @@ fn each_section_marks_its_own_menu_entry() -> Outcome {
         (Section::AdminOverview, Some("/admin")),
         (Section::AdminSessions, Some("/admin/sessions")),
         (Section::AdminUsers, Some("/admin/users")),
+        (Section::AdminPolicies, Some("/admin/policies")),
         (Section::AdminAudit, Some("/admin/audit")),
     ] {
         let html = renderer.render(&InvitationDeadPage {
