@@ -85,6 +85,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/auth/session"                    api::auth::session;
         get    "/api/auth/token"                      api::auth::token;
         post   "/api/auth/sign-in"                    api::auth::sign_in;
+        post   "/api/auth/sign-in/choice"             api::auth::choose;
         post   "/api/auth/refresh"                    api::auth::refresh;
         post   "/api/auth/step-up"                    api::auth::step_up;
         post   "/api/auth/sign-out"                   api::auth::sign_out;
@@ -117,6 +118,7 @@ pub fn routes() -> Vec<Route> {
         get    "/"                                    pages::sign_in::home;
         get    "/sign-in"                             pages::sign_in::show;
         post   "/sign-in"                             pages::sign_in::submit;
+        post   "/sign-in/choice"                      pages::sign_in::choose;
         post   "/sign-out"                            pages::sign_in::sign_out;
         get    "/set-up"                              pages::set_up::show;
         post   "/set-up"                              pages::set_up::submit;

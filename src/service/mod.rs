@@ -15,6 +15,7 @@ pub mod invitation;
 pub mod key_ring;
 pub mod master_key;
 pub mod measures;
+pub mod open_session;
 pub mod organizations;
 pub mod passwords;
 pub mod policies;

@@ -16,7 +16,7 @@ use crate::rules::record::{
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Transaction};
 
 #[derive(FromQueryResult)]
 struct UserColumns {
@@ -158,6 +158,24 @@ impl Store {
             Some(users) => Named::These(users),
             None => Named::Many(text.to_owned()),
         })
+    }
+}
+
+impl Transaction {
+    /// A user's sessions that are live now, newest first.
+    pub async fn live_sessions_of(
+        &mut self,
+        user_id: UserId,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let now = self.now;
+        let rows = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(is_live(now))
+            .order_by_desc(sessions::Column::CreatedAt)
+            .order_by_desc(sessions::Column::Id)
+            .all(self.connection())
+            .await?;
+        rows.into_iter().map(|row| record(row, now)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod live;
 mod manage;
+mod room;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -44,7 +44,9 @@ pub use instant::Instant;
 pub use policies::{LimitRow, PoliciesPage, PolicyPage, PolicyRow, PolicyValues};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
-pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
+pub use sign_in::{
+    ChooseSessionPage, InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage,
+};
 
 /// Every template, by the name its page asks for. A name must end in `.html`: Tera escapes by that
 /// ending alone.
@@ -71,6 +73,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     ),
     ("audit.html", include_str!("../../../templates/audit.html")),
     ("base.html", include_str!("../../../templates/base.html")),
+    (
+        "choose_session.html",
+        include_str!("../../../templates/choose_session.html"),
+    ),
     (
         "components.html",
         include_str!("../../../templates/components.html"),

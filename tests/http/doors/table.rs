@@ -66,6 +66,10 @@ const PASSWORD: Body = Body::Form(&[
 const NEW_USER: Body = Body::Form(&[("email", "no address")]);
 const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
 const POLICY: Body = Body::Form(&[("kind", "role"), ("name", "nobodys"), ("idle", "0")]);
+const CHOICE: Body = Body::Form(&[
+    ("choice_token", "wrong"),
+    ("end", "00000000-0000-7000-8000-000000000000"),
+]);
 const NO_FIELDS: Body = Body::Form(&[]);
 
 /// The doors of the server, in the order of its own table.
@@ -75,6 +79,7 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/api/auth/session",               "SignedInUser", Body::Nothing, &[200]),
     door("GET",    "/api/auth/token",                 "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
+    door("POST",   "/api/auth/sign-in/choice",        "Anyone", Body::Json(r#"{"choice_token":"wrong","end_session":"00000000-0000-7000-8000-000000000000"}"#), &[401]),
     door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),
     door("POST",   "/api/auth/step-up",               "SignedInUser", Body::Json(r#"{"password":"a long and quiet password"}"#), &[200]),
     door("POST",   "/api/auth/sign-out",              "SignedInUser", Body::Nothing, &[204]),
@@ -107,6 +112,7 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/",                               "Perhaps", Body::Nothing, &[303]),
     door("GET",    "/sign-in",                        "Perhaps", Body::Nothing, &[200, 303]),
     door("POST",   "/sign-in",                        "Perhaps", SIGN_IN, &[422]),
+    door("POST",   "/sign-in/choice",                 "Perhaps", CHOICE, &[401]),
     door("POST",   "/sign-out",                       "SignedInUser", NO_FIELDS, &[303]),
     door("GET",    "/set-up",                         "Perhaps", Body::Nothing, &[303]),
     door("POST",   "/set-up",                         "Perhaps", SET_UP, &[409]),

@@ -60,7 +60,7 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
     }
 }
 
-/// Ends one session for this reason. None if nothing does today; false if its row goes with its
+/// Ends one session for this reason. None if it was looked at already; false if its row goes with its
 /// user.
 async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
     let (server, tokens) = (&house.server, house.tokens.clone());
@@ -173,8 +173,14 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             seed::seed(&server.context, Origin::HOST).await.unwrap();
             return Some((demo, false));
         }
-        // Nothing limits the number of sessions yet.
-        EndReason::SessionLimit => return None,
+        EndReason::SessionLimit => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"max_sessions": 1});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            server.sign_in(&house.ada).await;
+        }
     }
     Some((tokens, true))
 }

@@ -16,9 +16,10 @@ use serde_json::Value;
 
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer, Section, SecurityPage,
-    SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    ChooseSessionPage, DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage,
+    InvitationMadePage, InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer,
+    Section, SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples,
+    stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -64,6 +65,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         InvitationPage,
         SetUpPage,
         SignInPage,
+        ChooseSessionPage,
         StepUpPage,
     ];
     Ok(all)
