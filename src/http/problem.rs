@@ -108,7 +108,7 @@ pub struct Problem {
     /// When it is worth trying again.
     pub retry_after_secs: Option<u64>,
     /// The methods there are.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// For how old a proof of identity may be, in seconds (RFC 9470).
     pub max_age_secs: Option<i64>,
     /// By which sessions room can be made for a new one.

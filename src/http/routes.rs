@@ -186,7 +186,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                     let detail = format!("The methods here are {allow}.");
                     let problem = Problem::new(Code::MethodNotAllowed, detail);
                     Err::<String, _>(Problem {
-                        allow: Some(allow),
+                        allow: Some(allow.into()),
                         ..problem
                     })
                 }

@@ -56,10 +56,14 @@ pub struct Choice {
 impl std::fmt::Display for NoRoom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let most = self.most;
-        let times = if most == 1 { "session" } else { "sessions" };
+        let sessions = if most == 1 {
+            "session is"
+        } else {
+            "sessions are"
+        };
         write!(
             f,
-            "You have {most} {times} already, and no more are allowed at once. "
+            "At most {most} {sessions} allowed at once, and there is no room for one more. "
         )?;
         f.write_str(match self.choice {
             Some(_) => "Choose one to end, to go on.",

@@ -1,10 +1,10 @@
 //! Every sample of every page, which between them take both arms of each condition.
 
 use portcullis::http::views::{
-    AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage, ChooseSessionPage,
-    DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer, SecurityPage, SessionsPage, SetUpPage, SignInPage,
-    StepUpPage,
+    AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
+    ChooseSessionPage, DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage,
+    InvitationMadePage, InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer,
+    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage,
 };
 use serde_json::json;
 

@@ -22,10 +22,10 @@ const LIST: &str = "/admin/policies";
 /// The fields of a policy, and what the form calls them; the longer names first, since the shorter
 /// are part of them.
 const LABELS: [(&str, &str); 6] = [
-    ("remembered_idle_secs", "Remembered, when unused"),
-    ("remembered_lifetime_secs", "Remembered, at most"),
-    ("idle_secs", "When unused"),
-    ("lifetime_secs", "At most"),
+    ("remembered_idle_secs", "Idle timeout, remembered"),
+    ("remembered_lifetime_secs", "Absolute lifetime, remembered"),
+    ("idle_secs", "Idle timeout"),
+    ("lifetime_secs", "Absolute lifetime"),
     ("max_sessions", "Sessions at once"),
     ("at_limit", "One more sign-in"),
 ];
@@ -247,10 +247,10 @@ pub fn limit_rows(effective: &Effective) -> Vec<LimitRow> {
     };
     let mut rows = Vec::new();
     for (idle, lifetime, limits) in [
-        ("When unused", "At most", &effective.session),
+        ("Idle timeout", "Absolute lifetime", &effective.session),
         (
-            "Remembered, when unused",
-            "Remembered, at most",
+            "Idle timeout, remembered",
+            "Absolute lifetime, remembered",
             &effective.remembered,
         ),
     ] {

@@ -59,8 +59,8 @@ pub struct LimitRow {
 impl LimitRow {
     pub(super) fn samples() -> Vec<Self> {
         [
-            ("When unused", "10 minutes", "role billing"),
-            ("At most", "8 hours", "installation"),
+            ("Idle timeout", "10 minutes", "role billing"),
+            ("Absolute lifetime", "8 hours", "installation"),
             ("Sessions at once", "3", "organisation analytical-engines"),
             ("One more sign-in", "refuse the sign-in", "role billing"),
         ]
@@ -171,7 +171,7 @@ impl Page for PolicyPage {
                 name: "analytical-engines".to_owned(),
                 values: typed.clone(),
                 problem: Some(
-                    "When unused: an idle timeout of 600 seconds is longer than At most, which is 300."
+                    "Idle timeout: 600 seconds is longer than Absolute lifetime with 300 seconds."
                         .to_owned(),
                 ),
                 ..new.clone()

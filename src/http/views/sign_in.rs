@@ -88,7 +88,7 @@ impl Page for ChooseSessionPage {
             sessions: vec![samples::phone(), samples::unknown_device()],
             remember,
             next: next.to_owned(),
-            problem: "You have 2 sessions already, and no more are allowed at once. Choose one to end, to go on.".to_owned(),
+            problem: "At most 2 sessions are allowed at once, and there is no room for one more. Choose one to end, to go on.".to_owned(),
         }
         };
         vec![page(false, ""), page(true, "/account/sessions")]

@@ -88,7 +88,7 @@ impl PolicyDraft {
                 && idle > lifetime
             {
                 let problem = format!(
-                    "{field}: an idle timeout of {} seconds is longer than {other}, which is {}.",
+                    "{field}: {} seconds is longer than {other} with {} seconds.",
                     idle.num_seconds(),
                     lifetime.num_seconds()
                 );

@@ -250,7 +250,7 @@ fn a_draft_is_refused_by_field_and_bounds() {
             secs(Some(601), Some(600)),
             Some((
                 "idle_secs",
-                "601 seconds is longer than lifetime_secs, which is 600",
+                "601 seconds is longer than lifetime_secs with 600 seconds",
             )),
         ),
         (secs(Some(600), Some(600)), None),

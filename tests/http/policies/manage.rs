@@ -178,9 +178,9 @@ async fn the_console_keeps_policies_by_plain_forms_and_shows_whose_limit_counts(
     let bad = console.submit(NEW, LIST, &fields).await;
     assert_eq!(bad.status, 422, "{}", bad.text);
     assert!(
-        bad.text
-            .contains("When unused: an idle timeout of 7200 seconds is longer than At most")
-            && bad.text.contains("value=\"2h\""),
+        bad.text.contains(
+            "Idle timeout: 7200 seconds is longer than Absolute lifetime with 3600 seconds"
+        ) && bad.text.contains("value=\"2h\""),
         "{}",
         bad.text
     );
@@ -220,8 +220,8 @@ async fn the_console_keeps_policies_by_plain_forms_and_shows_whose_limit_counts(
 
     let user = console.get(&format!("/admin/users/{}", ada.id)).await.text;
     for (name, by, value) in [
-        ("When unused", "role editor", "10 minutes"),
-        ("At most", "installation", "8 hours"),
+        ("Idle timeout", "role editor", "10 minutes"),
+        ("Absolute lifetime", "installation", "8 hours"),
         ("Sessions at once", "role editor", "2"),
         (
             "One more sign-in",

@@ -133,7 +133,7 @@ async fn asvs_7_1_2_one_more_is_refused_where_that_is_set() {
     let problem = refused.json();
     assert_eq!(
         problem["detail"],
-        "You have 2 sessions already, and no more are allowed at once. Sign out on another device, then try again."
+        "At most 2 sessions are allowed at once, and there is no room for one more. Sign out on another device, then try again."
     );
     assert_eq!(
         (&problem["sessions"], &problem["choice_token"]),
