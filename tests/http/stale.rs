@@ -215,7 +215,9 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
         let mut path = route
             .path
             .replace("{sid}", &theirs.session_id)
-            .replace("{id}", &user.id.to_string());
+            .replace("{id}", &user.id.to_string())
+            .replace("{kind}", "role")
+            .replace("{name}", "admin");
         if route.method == "DELETE" && route.path == "/api/sessions" {
             path.push_str("?others=true");
         }
@@ -263,6 +265,18 @@ fn fields<'a>(method: &str, path: &str, refresh_token: &'a str) -> Vec<(&'a str,
     match (method, path) {
         ("POST", "/api/auth/sign-in") => {
             vec![("email", "nobody@test.example"), ("password", PASSWORD)]
+        }
+        ("POST", "/api/auth/sign-in/choice") => vec![
+            ("choice_token", "wrong"),
+            ("end_session", "00000000-0000-7000-8000-000000000000"),
+        ],
+        ("POST", "/sign-in/choice") => vec![
+            ("choice_token", "wrong"),
+            ("end", "00000000-0000-7000-8000-000000000000"),
+        ],
+        ("PUT", "/api/admin/policies/{kind}/{name}") => vec![("at_limit", "refuse")],
+        ("POST", "/admin/policies") => {
+            vec![("kind", "role"), ("name", "admin"), ("at_limit", "refuse")]
         }
         ("POST", "/api/auth/refresh") => vec![("refresh_token", refresh_token)],
         ("POST", "/api/auth/step-up" | "/step-up") => vec![("password", PASSWORD)],
