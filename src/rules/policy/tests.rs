@@ -60,11 +60,14 @@ fn told(found: &Effective) -> [(i64, String); 4] {
         .unwrap_or_default()
 }
 
+/// A name, the policies, and idle timeout and lifetime with who set them.
+type Case = (&'static str, Vec<(Scope, Policy)>, [(i64, &'static str); 2]);
+
 #[test]
 fn of_each_limit_the_strictest_wins_and_is_named() {
     let here = "installation";
     let (role, org) = ("role admin", "organisation acme");
-    let cases: [(&str, Vec<(Scope, Policy)>, [(i64, &str); 2]); 10] = [
+    let cases: [Case; 10] = [
         ("none", vec![], [(3600, here), (28_800, here)]),
         (
             "stricter",
