@@ -171,6 +171,7 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             "last_seen_at",
             "name",
             "os",
+            "place",
         ]
     );
     assert_eq!(
