@@ -221,12 +221,18 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
         if route.method == "DELETE" && route.path == "/api/sessions" {
             path.push_str("?others=true");
         }
+        if route.method == "POST" && route.path == "/admin/sessions/end-where" {
+            path.push_str("?method=none");
+        }
         let fields = fields(route.method.as_str(), route.path, &tokens.refresh);
         let answer = if route.path.starts_with("/api") {
             let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
             let document = fields
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                .map(|(name, value)| {
+                    let object = serde_json::from_str(value).ok().filter(Value::is_object);
+                    ((*name).to_owned(), object.unwrap_or(Value::from(*value)))
+                })
                 .collect();
             let document = Some(Value::Object(document)).filter(|_| !fields.is_empty());
             server
@@ -286,7 +292,8 @@ fn fields<'a>(method: &str, path: &str, refresh_token: &'a str) -> Vec<(&'a str,
         ("POST", "/api/admin/users/{id}/impersonate" | "/admin/users/{id}/impersonate") => {
             vec![("reason", "to see what they see")]
         }
-        ("PATCH", _) => vec![("name", "New")],
+        ("PATCH", _) | ("POST", "/account/sessions/{sid}/name") => vec![("name", "New")],
+        ("POST", "/api/admin/sessions/end") => vec![("query", r#"{"method":"none"}"#)],
         ("POST", "/admin/users/{id}") => vec![("name", "New"), ("roles", "")],
         ("POST", "/account/security") => vec![
             ("current_password", PASSWORD),
