@@ -21,7 +21,7 @@ pub struct Model {
     pub awaited_receipt: Option<i32>,
     /// When it was last handed out while nobody was known to have it.
     pub given_at: Option<DateTimeUtc>,
-    /// To which client address.
+    /// To which client address; only until it is rotated.
     pub given_ip: Option<String>,
     /// When the row was made.
     pub created_at: DateTimeUtc,

@@ -13,6 +13,9 @@ pub(crate) struct Migration;
 /// "The token of this session whose answer is awaited", of which there are few.
 const AWAITED: &str = "ix_refresh_tokens_awaited";
 
+/// "The oldest addresses that are still kept", at most one for each session.
+const GIVEN: &str = "ix_refresh_tokens_given_at";
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     fn use_transaction(&self) -> Option<bool> {
@@ -39,18 +42,23 @@ impl MigrationTrait for Migration {
                     .cond_where(Expr::col("awaited_receipt").is_not_null())
                     .take(),
             )
+            .await?;
+        manager
+            .create_index(
+                index("refresh_tokens", &["given_at"])
+                    .name(GIVEN)
+                    .cond_where(Expr::col("given_ip").is_not_null())
+                    .take(),
+            )
             .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .drop_index(
-                Index::drop()
-                    .name(AWAITED)
-                    .table("refresh_tokens")
-                    .to_owned(),
-            )
-            .await?;
+        for name in [GIVEN, AWAITED] {
+            manager
+                .drop_index(Index::drop().name(name).to_owned())
+                .await?;
+        }
         for column in ["given_ip", "given_at", "awaited_receipt"] {
             let table = Table::alter()
                 .table("refresh_tokens")

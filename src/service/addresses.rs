@@ -17,7 +17,8 @@ pub async fn drop_old_addresses(context: &Context) -> Result<u64, Error> {
     let before = context.now() - retention;
     let mut total = 0;
     loop {
-        let dropped = drop_addresses(context, before, BATCH).await?;
+        let dropped = drop_addresses(context, before, BATCH).await?
+            + drop_renewals(context, before, BATCH).await?;
         total += dropped;
         if dropped == 0 {
             return Ok(total);
@@ -44,6 +45,25 @@ pub async fn drop_addresses(
                     tx.audit(event).await?;
                 }
                 Ok::<_, Error>(sessions + acts)
+            })
+        })
+        .await
+}
+
+/// As [`drop_addresses`], of renewals. An act of its own, since it takes other sessions than those
+/// that were opened long ago.
+async fn drop_renewals(context: &Context, before: DateTime<Utc>, limit: u64) -> Result<u64, Error> {
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                let dropped = tx.drop_renewal_addresses(before, limit).await?;
+                if dropped > 0 {
+                    let event = AuditEvent::new(Origin::SYSTEM, Action::AddressesDropped)
+                        .detail(format!("of {dropped} renewals"));
+                    tx.audit(event).await?;
+                }
+                Ok::<_, Error>(dropped)
             })
         })
         .await

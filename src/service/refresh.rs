@@ -176,7 +176,7 @@ async fn use_token(tx: &mut Transaction, token: &Token) -> Result<Outcome, Store
             let event = AuditEvent::new(origin, Action::RefreshReused)
                 .subject(token.user_id)
                 .session(token.session_id)
-                .detail(who_has_it(&successor, &latest));
+                .detail(who_goes_on(latest.as_ref()));
             tx.audit(event).await?;
             let which = Which::One(token.session_id);
             end_sessions(tx, which, EndReason::RefreshReuse, Origin::SYSTEM).await?;
@@ -186,24 +186,14 @@ async fn use_token(tx: &mut Transaction, token: &Token) -> Result<Outcome, Store
 }
 
 /// Where the other one of the two is who have the token: the act itself says who presented it now.
-fn who_has_it(
-    successor: &Option<RefreshTokenRecord>,
-    latest: &Option<RefreshTokenRecord>,
-) -> String {
-    let given = |token: &RefreshTokenRecord| {
-        let ip = token.given_ip.as_deref().unwrap_or("an unknown address");
-        format!("{ip} at {}", token.given_at.format("%F %T UTC"))
+fn who_goes_on(latest: Option<&RefreshTokenRecord>) -> String {
+    let Some(latest) = latest else {
+        return "the session had been renewed already".to_owned();
     };
-    let successor_given = successor.as_ref().map(given);
-    let mut text = match &successor_given {
-        Some(given) => format!("had been renewed from {given}"),
-        None => "had been replaced".to_owned(),
-    };
-    let latest_given = latest.as_ref().map(given);
-    if let Some(given) = latest_given.filter(|given| Some(given) != successor_given.as_ref()) {
-        text.push_str(&format!("; the session was last renewed from {given}"));
-    }
-    text
+    let ip = latest.given_ip.as_deref();
+    let ip = ip.unwrap_or("an address that is not known");
+    let at = latest.given_at.format("%F %T UTC");
+    format!("the session had last been renewed from {ip} at {at}")
 }
 
 /// The facts of a session that is not known to have ended. Its limits are judged by the table.

@@ -27,7 +27,7 @@ pub struct RefreshTokenRecord {
     pub awaited: Option<Receipt>,
     /// When it was last handed out while nobody was known to have it.
     pub given_at: DateTime<Utc>,
-    /// To which client address, where that was noted.
+    /// To which client address, if that is kept: of the latest token of a session.
     pub given_ip: Option<String>,
 }
 
@@ -177,6 +177,8 @@ impl Transaction {
                 refresh_tokens::Column::AwaitedReceipt,
                 Expr::value(None::<i32>),
             )
+            // Of a session is kept from where it was renewed last, and not all its ways.
+            .col_expr(refresh_tokens::Column::GivenIp, Expr::value(None::<String>))
             .filter(refresh_tokens::Column::Id.eq(id))
             .filter(refresh_tokens::Column::ConsumedAt.is_null())
             .exec(self.connection())

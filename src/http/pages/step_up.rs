@@ -113,7 +113,7 @@ fn first_proof(
             name: "next".to_owned(),
             value: next.clone(),
         }],
-        password: "password".to_owned(),
+        proof: "password".to_owned(),
         back: next,
         problem,
     }
@@ -140,7 +140,7 @@ pub async fn carrying_on(
             .into_iter()
             .map(|(name, value)| HiddenField { name, value })
             .collect(),
-        password: PROOF.to_owned(),
+        proof: PROOF.to_owned(),
         back: page_of(request),
         problem,
     };

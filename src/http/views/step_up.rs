@@ -27,7 +27,7 @@ pub struct StepUpPage {
     /// What is sent along.
     pub fields: Vec<HiddenField>,
     /// Name of the field for the password.
-    pub password: String,
+    pub proof: String,
     /// Where "Cancel" leads: a path on this site.
     pub back: String,
     /// Why the last try was refused.
@@ -48,7 +48,7 @@ impl Page for StepUpPage {
             carries_on: false,
             action: "/step-up".to_owned(),
             fields: vec![field("next", "/account/sessions?a=1&b=\"2\"")],
-            password: "password".to_owned(),
+            proof: "password".to_owned(),
             back: "/account/sessions".to_owned(),
             problem: None,
         };
@@ -61,7 +61,7 @@ impl Page for StepUpPage {
                 field("name", "Ada \"<b>Countess</b>\" O'Lovelace & Co"),
                 field("roles", "admin, editor"),
             ],
-            password: "step_up_password".to_owned(),
+            proof: "step_up_password".to_owned(),
             back: format!("/admin/users/{}", samples::id(1)),
             problem: None,
         };
