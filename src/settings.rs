@@ -64,6 +64,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_SESSION_LIFETIME_SECS", "28800"),
     plain("PORTCULLIS_REMEMBERED_IDLE_SECS", "604800"),
     plain("PORTCULLIS_REMEMBERED_LIFETIME_SECS", "2592000"),
+    plain("PORTCULLIS_MAX_SESSIONS", ""),
+    plain("PORTCULLIS_AT_SESSION_LIMIT", "end-oldest"),
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
@@ -98,6 +100,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What happens to a sign-in of somebody who has as many sessions as are allowed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AtSessionLimit {
+    /// The session that was opened first ends.
+    EndOldest,
+    /// The person says which session ends.
+    Ask,
+    /// Nobody is let in.
+    Refuse,
 }
 
 /// A value that never shows itself.
@@ -160,6 +173,10 @@ pub struct Settings {
     pub session: Lifetimes,
     /// Limits of a session opened with "stay signed in".
     pub remembered: Lifetimes,
+    /// Most sessions of one user at once, if there is a most.
+    pub max_sessions: Option<u32>,
+    /// What happens to a sign-in beyond that.
+    pub at_session_limit: AtSessionLimit,
     /// Age of proof up to which dangerous acts need no new one.
     pub step_up: TimeDelta,
     /// How long cached facts are believed.
@@ -245,6 +262,19 @@ impl Settings {
             remembered: Lifetimes {
                 idle: values.seconds("PORTCULLIS_REMEMBERED_IDLE_SECS", 1, YEAR)?,
                 absolute: values.seconds("PORTCULLIS_REMEMBERED_LIFETIME_SECS", 1, YEAR)?,
+            },
+            max_sessions: match values.text("PORTCULLIS_MAX_SESSIONS").as_str() {
+                "" => None,
+                _ => Some(values.number("PORTCULLIS_MAX_SESSIONS", 1, 1000)?),
+            },
+            at_session_limit: match values.text("PORTCULLIS_AT_SESSION_LIMIT").as_str() {
+                "end-oldest" => AtSessionLimit::EndOldest,
+                "ask" => AtSessionLimit::Ask,
+                "refuse" => AtSessionLimit::Refuse,
+                other => {
+                    let problem = format!("`{other}` is none of `end-oldest`, `ask` and `refuse`");
+                    return Err(fault("PORTCULLIS_AT_SESSION_LIMIT", &problem));
+                }
             },
             step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
             revocation_bound: Duration::from_millis(values.number(
@@ -334,6 +364,7 @@ mod tests {
         assert_eq!(settings.remembered.absolute.num_seconds(), 2_592_000);
         assert_eq!(settings.bcrypt_cost, 12);
         assert_eq!(settings.password_min_chars, 15);
+        assert_eq!(settings.max_sessions, None);
         assert!(!settings.https);
         Ok(())
     }
@@ -356,6 +387,9 @@ mod tests {
             ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "0"),
             ("PORTCULLIS_GEOIP_FILE_FILE", "/dev/null"),
             ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
+            ("PORTCULLIS_MAX_SESSIONS", "0"),
+            ("PORTCULLIS_MAX_SESSIONS", "1001"),
+            ("PORTCULLIS_AT_SESSION_LIMIT", "wait"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),

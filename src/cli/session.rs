@@ -9,7 +9,7 @@ use crate::cli::end_where::{self, EndWhereArgs};
 use crate::cli::failure::Failure;
 use crate::cli::input::UserName;
 use crate::cli::output::{self, counted, instant};
-use crate::cli::session_rows::SessionRow;
+use crate::cli::session_rows::{self, SessionRow};
 use crate::cli::{AsJson, Consent, open};
 use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
@@ -24,6 +24,13 @@ use crate::store::sessions::Which;
 pub(super) enum SessionCommand {
     /// List sessions, newest first
     List(ListArgs),
+    /// Show one session with its limits, and who set them
+    Show {
+        /// Its id
+        session: SessionId,
+        #[command(flatten)]
+        as_json: AsJson,
+    },
     /// End one session
     End {
         /// Its id
@@ -83,6 +90,9 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
     let context = open::context().await?;
     match command {
         SessionCommand::List(args) => list(&context, args).await,
+        SessionCommand::Show { session, as_json } => {
+            session_rows::show(&context, session, as_json.json).await
+        }
         SessionCommand::End { session } => end_one(&context, session).await,
         SessionCommand::EndUser { user } => {
             let user = user.find(&context).await?;

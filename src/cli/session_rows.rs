@@ -3,10 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::cli::output::{Row, instant};
+use crate::cli::failure::Failure;
+use crate::cli::output::{self, Row, instant, instant_from};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::SessionRecord;
+use crate::rules::span;
+use crate::service::Context;
+use crate::service::policies::{effective_of, set_by};
+use crate::service::users::get_user;
 
 /// A session, as written.
 #[derive(Debug, Serialize)]
@@ -93,4 +98,71 @@ impl Row for SessionRow {
             self.os.clone(),
         ]
     }
+}
+
+/// Writes everything about one session, with its limits and who set them.
+pub(super) async fn show(
+    context: &Context,
+    session_id: SessionId,
+    as_json: bool,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Shown {
+        #[serde(flatten)]
+        session: SessionRow,
+        idle_timeout_secs: i64,
+        idle_timeout_set_by: Option<String>,
+        lifetime_secs: i64,
+        lifetime_set_by: Option<String>,
+    }
+
+    let now = context.now();
+    let record = context.store.find_session(session_id, now).await?;
+    let record =
+        record.ok_or_else(|| Failure::said(format!("there is no session {session_id}")))?;
+    let user = get_user(context, record.user_id).await?;
+    let [idle_by, lifetime_by] = set_by(&effective_of(context, user.id).await?, &record);
+    let (idle, lifetime) = (record.idle_timeout, record.expires_at - record.created_at);
+    let session = SessionRow::new(record, &user.email);
+    if as_json {
+        return output::json(&Shown {
+            session,
+            idle_timeout_secs: idle.num_seconds(),
+            idle_timeout_set_by: idle_by,
+            lifetime_secs: lifetime.num_seconds(),
+            lifetime_set_by: lifetime_by,
+        });
+    }
+    let limit = |length: chrono::TimeDelta, by: Option<String>| {
+        let by = by.unwrap_or_else(|| "settings or policies of before".to_owned());
+        format!(
+            "{} (set by: {by})",
+            span::words(length.num_seconds().unsigned_abs())
+        )
+    };
+    let state = match (session.end_reason, session.ended_at) {
+        (Some(reason), Some(at)) => format!("ended at {}: {reason}", instant(at)),
+        (None, _) | (_, None) => "live".to_owned(),
+    };
+    output::pairs(&[
+        ("session", session.id.to_string()),
+        ("user", format!("{} ({})", session.email, session.user_id)),
+        ("state", state),
+        ("signed in", instant_from(session.created_at, now)),
+        ("by", session.amr.join(" ")),
+        (
+            "stays signed in",
+            if session.remembered { "yes" } else { "no" }.to_owned(),
+        ),
+        ("last seen", instant_from(session.last_seen_at, now)),
+        ("idle timeout", limit(idle, idle_by)),
+        ("ends if unused", instant_from(session.idle_expires_at, now)),
+        ("lifetime", limit(lifetime, lifetime_by)),
+        ("ends at the latest", instant_from(session.expires_at, now)),
+        ("address", session.ip.unwrap_or_default()),
+        (
+            "device",
+            format!("{} {} {}", session.device, session.browser, session.os),
+        ),
+    ])
 }

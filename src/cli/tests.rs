@@ -49,6 +49,14 @@ fn what_the_contract_lists_is_understood() {
         "session list --user ada@example.org --status ended --limit 5 --json",
         "session end 0190b0a0-0000-7000-8000-000000000000",
         "session end-user ada@example.org",
+        "session show 0190b0a0-0000-7000-8000-000000000000 --json",
+        "policy list --json",
+        "policy set role admin --idle 10m --lifetime 8h --remembered-idle 1d --remembered-lifetime 7d --max-sessions 3 --at-limit refuse --end-on-role-change",
+        "policy delete organization acme",
+        "organization create acme --name Acme",
+        "organization list --json",
+        "organization add-user acme ada@example.org",
+        "organization remove-user acme ada@example.org",
         "session end-all --yes",
         "session end-where --role editor --cidr 192.0.2.0/24 --dry-run",
         "session end-where --user ada@example.org --organization engines --method pwd --yes",
@@ -95,6 +103,8 @@ fn senseless_values_are_refused() {
         "session end ada@example.org",
         "session list --status alive",
         "session list --limit 0",
+        "policy set role admin --idle soon",
+        "policy set planet mars --idle 10m",
         "migrate down --steps 0",
     ] {
         let kind = refused(&format!("portcullis {line}"));

@@ -71,6 +71,7 @@ where
 pub fn routes() -> Vec<Route> {
     let get = Method::GET;
     let post = Method::POST;
+    let put = Method::PUT;
     let patch = Method::PATCH;
     let delete = Method::DELETE;
     macro_rules! table {
@@ -84,6 +85,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/auth/session"                    api::auth::session;
         get    "/api/auth/token"                      api::auth::token;
         post   "/api/auth/sign-in"                    api::auth::sign_in;
+        post   "/api/auth/sign-in/choice"             api::auth::choose;
         post   "/api/auth/refresh"                    api::auth::refresh;
         post   "/api/auth/step-up"                    api::auth::step_up;
         post   "/api/auth/sign-out"                   api::auth::sign_out;
@@ -105,6 +107,10 @@ pub fn routes() -> Vec<Route> {
         delete "/api/admin/users/{id}/sessions"       api::admin::end_sessions_of;
         post   "/api/admin/users/{id}/invitation"     api::admin_users::invite;
         post   "/api/admin/users/{id}/impersonate"    api::admin_users::impersonate;
+        get    "/api/admin/policies"                  api::admin_policies::list;
+        get    "/api/admin/policies/{kind}/{name}"    api::admin_policies::show;
+        put    "/api/admin/policies/{kind}/{name}"    api::admin_policies::set;
+        delete "/api/admin/policies/{kind}/{name}"    api::admin_policies::delete;
         get    "/api/admin/stats"                     api::admin::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
@@ -118,6 +124,7 @@ pub fn routes() -> Vec<Route> {
         get    "/"                                    pages::sign_in::home;
         get    "/sign-in"                             pages::sign_in::show;
         post   "/sign-in"                             pages::sign_in::submit;
+        post   "/sign-in/choice"                      pages::sign_in::choose;
         post   "/sign-out"                            pages::sign_in::sign_out;
         get    "/set-up"                              pages::set_up::show;
         post   "/set-up"                              pages::set_up::submit;
@@ -166,6 +173,11 @@ pub fn routes() -> Vec<Route> {
         post   "/admin/outbox/{id}/retry"             pages::admin_outbox::retry;
         post   "/admin/outbox/{id}/drop"              pages::admin_outbox::discard;
         post   "/impersonation/stop"                  pages::impersonate::stop;
+        get    "/admin/policies"                      pages::admin_policies::list;
+        post   "/admin/policies"                      pages::admin_policies::save;
+        get    "/admin/policies/new"                  pages::admin_policies::new;
+        get    "/admin/policies/{kind}/{name}"        pages::admin_policies::show;
+        post   "/admin/policies/{kind}/{name}/delete" pages::admin_policies::delete;
         get    "/static/{file}"                       pages::assets::file;
     ]
 }
@@ -198,7 +210,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                     let detail = format!("The methods here are {allow}.");
                     let problem = Problem::new(Code::MethodNotAllowed, detail);
                     Err::<String, _>(Problem {
-                        allow: Some(allow),
+                        allow: Some(allow.into()),
                         ..problem
                     })
                 }

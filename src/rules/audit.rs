@@ -116,6 +116,12 @@ actions! {
     UserDeleted = "user-deleted", "Deleted a user";
     RoleGranted = "role-granted", "Gave a role";
     RoleRevoked = "role-revoked", "Took a role away";
+    OrganizationCreated = "organization-created", "Created an organisation";
+    MemberAdded = "member-added", "Added a member to an organisation";
+    MemberRemoved = "member-removed", "Removed a member from an organisation";
+    PolicySet = "policy-set", "Set a policy of sessions";
+    PolicyDeleted = "policy-deleted", "Deleted a policy of sessions";
+    LimitsLowered = "limits-lowered", "Lowered the limits of live sessions";
     InvitationMade = "invitation-made", "Made an invitation link";
     InvitationUsed = "invitation-used", "Chose a password by invitation link";
     FirstAdministrator = "first-administrator", "Set up the first administrator";

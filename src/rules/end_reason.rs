@@ -65,6 +65,8 @@ end_reasons! {
     ImpersonationStopped = "impersonation-stopped", "the administrator who had opened it is done with it";
     /// The administrator who had opened it may not have it open any more.
     ImpersonatorGone = "impersonator-gone", "the administrator who had opened it was signed out or may no longer have it open";
+    /// A role or membership was taken away, and a policy ends the sessions then.
+    RoleTaken = "role-taken", "a role or membership of your account was taken away";
     /// The demonstration data was laid anew.
     Reseeded = "reseeded", "the demonstration data was laid anew";
 }

@@ -80,8 +80,12 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::CleanedUp
         | Action::SessionNamed
         | Action::ImpersonationStarted
-        | Action::EndWhereBegun
-        | Action::EndWhere
+        | Action::OrganizationCreated
+        | Action::MemberAdded
+        | Action::MemberRemoved
+        | Action::PolicySet
+        | Action::PolicyDeleted
+        | Action::LimitsLowered
         | Action::AddressesDropped
         | Action::DeliveryRetried
         | Action::DeliveryDropped

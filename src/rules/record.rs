@@ -1,6 +1,6 @@
 //! What lists show: plain data about sessions, users and acts, as the tables hold them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::rules::id::{OrganizationId, SessionId, UserId};
@@ -47,6 +47,8 @@ pub struct SessionRecord {
     pub auth_time: DateTime<Utc>,
     /// Last use.
     pub last_seen_at: DateTime<Utc>,
+    /// Unused for this long, it ends.
+    pub idle_timeout: TimeDelta,
     /// Ends then if it is not used before.
     pub idle_expires_at: DateTime<Utc>,
     /// Ends then at the latest.

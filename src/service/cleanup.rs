@@ -7,17 +7,19 @@ use crate::service::Context;
 use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
 use crate::service::error::Error;
+use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
 
 /// Sessions ended by one transaction, so that none holds its locks for long.
 const BATCH: u64 = 500;
 
-/// Ends sessions past one of their limits, each with that limit as its reason, and drops client
-/// addresses that are kept no longer and counts of failed attempts that are too old to matter.
-/// Returns how many sessions ended.
+/// Brings live sessions within policies that are not wholly applied yet, ends sessions past one of
+/// their limits, each with that limit as its reason, and drops client addresses that are kept no
+/// longer and counts of failed attempts that are too old to matter. Returns how many sessions ended.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
     // Or a session in use would count as idle for want of its latest uses.
     write_touches(context).await?;
+    apply_policies(context).await?;
     let mut cleaned = 0;
     for reason in [EndReason::AbsoluteLifetime, EndReason::Idle] {
         loop {

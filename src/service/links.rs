@@ -28,6 +28,8 @@ pub fn link_url(context: &Context, purpose: Purpose, token: &Secret) -> Secret {
         Purpose::Reset => ("new-password", "token"),
         Purpose::Report => ("not-me", "token"),
         Purpose::EmailChange => ("confirm-email", "token"),
+        // Sent by a form, never by a link.
+        Purpose::SessionChoice => ("sign-in/choice", "choice_token"),
     };
     let base = &context.settings.public_url;
     Secret::new(format!("{base}/{path}?{name}={}", token.reveal()))

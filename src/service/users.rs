@@ -12,6 +12,7 @@ use crate::service::change_password::judge_password;
 use crate::service::end_session::{end_impersonations, end_sessions};
 use crate::service::error::Error;
 use crate::service::invitation::{Draft, Invitation};
+use crate::service::policies::{ends_on_role_change, keep_within_policies};
 use crate::settings::Secret;
 use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
@@ -104,8 +105,9 @@ pub async fn get_user(context: &Context, user_id: UserId) -> Result<UserRecord, 
         .ok_or(Error::NotFound("user"))
 }
 
-/// Changes a user. Roles and state count from the user's next request; disabling ends all the
-/// user's sessions, and enabling brings none back.
+/// Changes a user. Roles and state count from the user's next request, and so do the limits of live
+/// sessions that a new role brings; taking a role away ends the sessions where a policy says so,
+/// disabling ends them all, and enabling brings none back.
 pub async fn update_user(
     context: &Context,
     user_id: UserId,
@@ -282,7 +284,7 @@ impl Valid {
     }
 }
 
-fn valid_name(typed: &str) -> Result<String, Error> {
+pub(super) fn valid_name(typed: &str) -> Result<String, Error> {
     let name = typed.trim();
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
         let problem = format!("A name has at most {MAX_NAME_CHARS} characters, all printable.");
@@ -329,12 +331,15 @@ async fn set_roles(
             problem: format!("A user has at most {MAX_ROLES} roles."),
         });
     }
-    for role in after.iter().filter(|role| !before.contains(role)) {
+    let taken: Vec<&Role> = before.iter().filter(|it| !after.contains(it)).collect();
+    let ends = !taken.is_empty() && ends_on_role_change(tx, user_id).await?;
+    let given: Vec<&Role> = after.iter().filter(|it| !before.contains(it)).collect();
+    for role in &given {
         tx.insert_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleGranted).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
     }
-    for role in before.iter().filter(|role| !after.contains(role)) {
+    for role in taken {
         tx.delete_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleRevoked).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
@@ -349,6 +354,11 @@ async fn set_roles(
         for which in [own, Impersonations::As(user_id)] {
             end_impersonations(tx, which, origin).await?;
         }
+    }
+    if ends {
+        end_sessions(tx, Which::User(user_id), EndReason::RoleTaken, origin).await?;
+    } else if !given.is_empty() {
+        keep_within_policies(tx, user_id, origin).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Lists of sessions: a user's own, and what administrators search.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, users};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
 use sea_orm::{
@@ -17,7 +17,7 @@ use crate::rules::record::{
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Transaction};
 
 #[derive(FromQueryResult)]
 struct UserColumns {
@@ -99,6 +99,8 @@ impl Store {
             .column(sessions::Column::Browser)
             .column(sessions::Column::Os)
             .filter(sessions::Column::UserId.eq(user_id.0))
+            // An administrator's device is not the user's.
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .order_by_desc(sessions::Column::Id)
             .limit(limit)
             .into_tuple::<(Option<String>, String, String)>();
@@ -196,6 +198,25 @@ impl Store {
             Some(users) => Named::These(users),
             None => Named::Many(text.to_owned()),
         })
+    }
+}
+
+impl Transaction {
+    /// A user's sessions that are live now, newest first.
+    pub async fn live_sessions_of(
+        &mut self,
+        user_id: UserId,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let now = self.now;
+        let rows = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(sessions::Column::ImpersonatorId.is_null())
+            .filter(is_live(now))
+            .order_by_desc(sessions::Column::CreatedAt)
+            .order_by_desc(sessions::Column::Id)
+            .all(self.connection())
+            .await?;
+        rows.into_iter().map(|row| record(row, now)).collect()
     }
 }
 
@@ -329,6 +350,7 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
         created_at: row.created_at,
         auth_time: row.auth_time,
         last_seen_at: row.last_seen_at,
+        idle_timeout: TimeDelta::seconds(row.idle_timeout_secs.into()),
         idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
         expires_at: row.expires_at,
         ended_by: row.ended_by.map(UserId),

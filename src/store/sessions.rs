@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Value,
 };
 
 use crate::rules::client_address::in_order;
@@ -129,19 +129,21 @@ impl Store {
             " AND sessions.id IN (SELECT id FROM locked)"
         };
         let values: Vec<String> = (0..uses.len())
-            .map(|row| format!("(${}, ${}, ${})", 3 * row + 1, 3 * row + 2, 3 * row + 3))
+            .map(|row| 4 * row + 1)
+            .map(|n| format!("(${n}, ${}, ${}, ${})", n + 1, n + 2, n + 3))
             .collect();
         let sql = format!(
-            "{locked}UPDATE sessions SET last_seen_at = used.seen, idle_expires_at = used.idle \
-             FROM (SELECT column1 AS id, column2 AS seen, column3 AS idle \
+            "{locked}UPDATE sessions SET last_seen_at = used.seen, idle_expires_at = {} \
+             FROM (SELECT column1 AS id, column2 AS seen, column3 AS idle, column4 AS secs \
               FROM (VALUES {{values}}) AS rows) AS used \
              WHERE sessions.id = used.id{also} AND ended_at IS NULL AND last_seen_at < used.seen \
-             AND idle_expires_at > used.seen AND expires_at > used.seen"
+             AND idle_expires_at > used.seen AND expires_at > used.seen",
+            idle_expiry(self.backend(), "used.seen", "used.idle", "used.secs")
         )
         .replace("{values}", &values.join(", "));
         let values = uses.into_iter().flat_map(|used| {
-            let idle = used.at + used.idle_timeout;
-            [used.session_id.0.into(), used.at.into(), idle.into()]
+            let [seen, idle, secs] = times(used.at, used.idle_timeout);
+            [used.session_id.0.into(), seen, idle, secs]
         });
         let touch = statement(self.backend(), sql, values);
         self.write(now, move |tx| {
@@ -355,20 +357,16 @@ impl Transaction {
         session_id: SessionId,
         idle_timeout: TimeDelta,
     ) -> Result<bool, StoreError> {
-        let at = self.now;
-        let touched = sessions::Entity::update_many()
-            .col_expr(sessions::Column::LastSeenAt, Expr::value(at))
-            .col_expr(
-                sessions::Column::IdleExpiresAt,
-                Expr::value(at + idle_timeout),
-            )
-            .filter(sessions::Column::Id.eq(session_id.0))
-            .filter(sessions::Column::EndedAt.is_null())
-            .filter(sessions::Column::IdleExpiresAt.gt(at))
-            .filter(sessions::Column::ExpiresAt.gt(at))
-            .exec(self.connection())
-            .await?;
-        Ok(touched.rows_affected == 1)
+        let db = self.connection();
+        let sql = format!(
+            "UPDATE sessions SET last_seen_at = $2, idle_expires_at = {} WHERE id = $1 \
+             AND ended_at IS NULL AND idle_expires_at > $2 AND expires_at > $2",
+            idle_expiry(db.get_database_backend(), "$2", "$3", "$4")
+        );
+        let [seen, idle, secs] = times(self.now, idle_timeout);
+        let values = [session_id.0.into(), seen, idle, secs];
+        let touch = statement(db.get_database_backend(), sql, values);
+        Ok(db.execute_raw(touch).await?.rows_affected() == 1)
     }
 
     /// A fresh proof of identity in a live session. From its commit on, access tokens issued after
@@ -399,6 +397,25 @@ impl Transaction {
         self.forget(session_id);
         Ok((updated.rows_affected == 1).then_some(proven_at))
     }
+}
+
+/// When a session that was used is idle: as whoever used it reckons, but by the row's own idle
+/// timeout, to the millisecond, where that was lowered since.
+fn idle_expiry(backend: DbBackend, seen: &str, idle: &str, secs: &str) -> String {
+    let lowered = if backend == DbBackend::Sqlite {
+        format!(
+            "strftime('%Y-%m-%dT%H:%M:%f+00:00', {seen}, sessions.idle_timeout_secs || ' seconds')"
+        )
+    } else {
+        format!("{seen} + make_interval(secs => sessions.idle_timeout_secs)")
+    };
+    format!("CASE WHEN sessions.idle_timeout_secs < {secs} THEN {lowered} ELSE {idle} END")
+}
+
+/// The last three that [`idle_expiry`] is given: seen, idle, and the seconds between them.
+fn times(seen: DateTime<Utc>, idle_timeout: TimeDelta) -> [Value; 3] {
+    let secs = idle_timeout.num_seconds();
+    [seen.into(), (seen + idle_timeout).into(), secs.into()]
 }
 
 fn limit_column(limit: EndReason) -> sessions::Column {

@@ -3,12 +3,23 @@
 use chrono::{DateTime, Utc};
 use entity::verification_tokens::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Select,
+};
 use uuid::Uuid;
 
 use crate::rules::id::{SessionId, UserId};
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::{Store, StoreError, Transaction};
+
+/// A token that is good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UsableToken {
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Good until then.
+    pub expires_at: DateTime<Utc>,
+}
 
 /// What a one-time token is good for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,6 +28,8 @@ pub enum Purpose {
     Invitation,
     /// Making the first administrator.
     SetUp,
+    /// Choosing which session ends, after a proof of identity for which there was no room.
+    SessionChoice,
     /// Choosing a new password instead of a forgotten one.
     Reset,
     /// Saying that a sign-in was somebody else's.
@@ -51,6 +64,7 @@ impl Purpose {
             Self::Reset => "reset",
             Self::Report => "report",
             Self::EmailChange => "email-change",
+            Self::SessionChoice => "session-choice",
         }
     }
 }
@@ -146,6 +160,57 @@ impl Transaction {
         expires_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         self.void_verification_tokens(purpose, user_id).await?;
+        self.insert_verification_token(id, purpose, user_id, hash, expires_at)
+            .await
+    }
+
+    /// Keeps a token's hash beside others of the same purpose and user; those that are good for
+    /// nothing any more go.
+    pub async fn add_verification_token(
+        &mut self,
+        id: Uuid,
+        purpose: Purpose,
+        user_id: UserId,
+        hash: &TokenHash,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let dead = Condition::any()
+            .add(Column::ConsumedAt.is_not_null())
+            .add(Column::ExpiresAt.lte(self.now));
+        Entity::delete_many()
+            .filter(Column::Purpose.eq(purpose.code()))
+            .filter(Column::UserId.eq(user_id.0))
+            .filter(dead)
+            .exec(self.connection())
+            .await?;
+        self.insert_verification_token(id, purpose, Some(user_id), hash, expires_at)
+            .await
+    }
+
+    /// This token, if it is good.
+    pub async fn find_verification_token(
+        &mut self,
+        purpose: Purpose,
+        hash: &TokenHash,
+    ) -> Result<Option<UsableToken>, StoreError> {
+        let row = usable(purpose, self.now)
+            .filter(Column::TokenHash.eq(hash.to_vec()))
+            .one(self.connection())
+            .await?;
+        Ok(row.map(|row| UsableToken {
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }))
+    }
+
+    async fn insert_verification_token(
+        &mut self,
+        id: Uuid,
+        purpose: Purpose,
+        user_id: Option<UserId>,
+        hash: &TokenHash,
+        expires_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let row = ActiveModel {
             id: Set(id),
             user_id: Set(user_id.map(|user| user.0)),

@@ -172,6 +172,7 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             "name",
             "opened_by",
             "os",
+            "place",
         ]
     );
     assert_eq!(

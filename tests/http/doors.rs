@@ -178,6 +178,8 @@ fn path(door: &Door, real: bool, victim: &TestUser, tokens: &Tokens) -> String {
         .path
         .replace("{id}", &id)
         .replace("{sid}", sid)
+        .replace("{kind}", "role")
+        .replace("{name}", "nobodys")
         .replace("{file}", "portcullis.svg");
     if door.method == "DELETE" && path == "/api/sessions" {
         path + "?others=true"

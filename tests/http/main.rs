@@ -36,6 +36,7 @@ mod main_job;
 mod metrics;
 mod pages;
 mod places;
+mod policies;
 mod problems;
 mod refresh;
 mod sessions;

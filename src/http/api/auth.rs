@@ -14,9 +14,11 @@ use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::audit::{Actor, Origin};
 use crate::rules::end_reason::EndReason;
+use crate::rules::id::SessionId;
 use crate::rules::session::Facts;
 use crate::service;
 use crate::service::end_session;
+use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::{SignIn, SignedIn};
 use crate::service::tokens::issue_access_token;
 use crate::settings::Secret;
@@ -32,6 +34,16 @@ pub const CLEARED: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\
 pub struct SignInDocument {
     email: String,
     password: Password,
+    #[serde(default)]
+    remember: bool,
+}
+
+/// Which session to end, so that there is room for a new one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceDocument {
+    choice_token: Password,
+    end_session: SessionId,
     #[serde(default)]
     remember: bool,
 }
@@ -81,6 +93,22 @@ pub async fn sign_in(
     };
     let signed_in =
         service::sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await?;
+    Ok(tokens(state, &signed_in))
+}
+
+/// `POST /api/auth/sign-in/choice`
+pub async fn choose(
+    call: Json<Anyone, ChoiceDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let chosen = Chosen {
+        token: call.document.choice_token.0,
+        end: call.document.end_session,
+        remember: call.document.remember,
+        replaces: None,
+    };
+    let signed_in = go_on(&state.context, chosen, &state.visitor(&request)).await?;
     Ok(tokens(state, &signed_in))
 }
 

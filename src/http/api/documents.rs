@@ -8,6 +8,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{AuditRecord, SessionRecord, SessionWithUser, UserRecord};
 use crate::rules::session::Facts;
+use crate::service::open_session::Choice;
 use crate::service::sign_in::SignedIn;
 
 /// Who somebody is.
@@ -159,6 +160,29 @@ impl SessionDocument {
                 reason: by.reason,
                 read_only: by.read_only,
             }),
+        }
+    }
+}
+
+/// By which sessions room can be made for a new one, beside a problem.
+#[derive(Debug, Serialize)]
+pub struct ChoiceDocument<'a> {
+    choice_token: &'a str,
+    choice_expires_at: DateTime<Utc>,
+    sessions: Vec<SessionDocument>,
+}
+
+impl<'a> ChoiceDocument<'a> {
+    /// From what was offered. None of the sessions is the caller's own, who is in none yet.
+    pub fn new(choice: &'a Choice) -> Self {
+        let nobodys = SessionId(Uuid::nil());
+        let sessions = choice.sessions.iter().cloned();
+        Self {
+            choice_token: choice.token.reveal(),
+            choice_expires_at: choice.expires_at,
+            sessions: sessions
+                .map(|record| SessionDocument::new(record, nobodys))
+                .collect(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::rules::audit::Action;
 use crate::rules::email::Email;
 use crate::rules::id::UserId;
 use crate::rules::record::AuditRecord;
+use crate::rules::span::words;
 use crate::service::Context;
 use crate::store::audit::AuditSearch;
 
@@ -237,15 +238,7 @@ pub fn address(path: &str, parameters: &[(&str, &str)], cursor: Option<Uuid>) ->
     }
 }
 
-/// A length of time in the largest unit that fits.
+/// A length of time in words.
 fn duration(delta: TimeDelta) -> String {
-    let seconds = delta.num_seconds();
-    let (count, unit) = match seconds {
-        s if s % 86400 == 0 => (s / 86400, "day"),
-        s if s % 3600 == 0 => (s / 3600, "hour"),
-        s if s % 60 == 0 => (s / 60, "minute"),
-        s => (s, "second"),
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
+    words(delta.num_seconds().unsigned_abs())
 }

@@ -9,6 +9,7 @@ use crate::http::api::auth::origin;
 use crate::http::body;
 use crate::http::guards::{Admin, Form, FreshAdmin};
 use crate::http::pages::admin::address;
+use crate::http::pages::admin_policies::limit_rows;
 use crate::http::pages::shell::{again, cards, go_to, page, shell};
 use crate::http::pages::sign_in::NoFields;
 use crate::http::problem::Problem;
@@ -24,6 +25,7 @@ use crate::rules::record::UserRecord;
 use crate::rules::role::ADMIN;
 use crate::service::authenticate::Principal;
 use crate::service::invitation::Invitation;
+use crate::service::policies::effective_of;
 use crate::service::users::{NewUser, UserPatch, get_user};
 use crate::service::{end_session, invitation, users};
 use crate::store::sessions::Which;
@@ -301,6 +303,7 @@ pub(super) async fn user_page(
     let now = context.now();
     let user = get_user(context, id).await?;
     let sessions = context.store.live_sessions_of(id, now).await?;
+    let limits = limit_rows(&effective_of(context, id).await?);
     let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
     let target = Target {
         user_id: id,
@@ -324,6 +327,7 @@ pub(super) async fn user_page(
         has_password: user.has_password,
         created_at: Instant::new(user.created_at, now),
         password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
+        limits,
         sessions: cards(&sessions, by.facts.session_id, now),
         live_sessions: user.live_sessions,
         email: user.email,

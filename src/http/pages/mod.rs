@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod admin_end_where;
 pub mod admin_outbox;
+pub mod admin_policies;
 pub mod admin_sessions;
 pub mod admin_users;
 pub mod assets;

@@ -54,6 +54,14 @@ const DONE: &[(&str, &str)] = &[
     ),
     ("delivery-retried", "The delivery is tried again at once."),
     ("delivery-dropped", "The delivery was dropped."),
+    (
+        "policy-saved",
+        "The policy was saved. Sessions that are live keep within it too.",
+    ),
+    (
+        "policy-deleted",
+        "The policy was deleted. Sessions that are live keep the limits they have.",
+    ),
     ("sessions-ended", "All sessions of this user were ended."),
     (
         "impersonation-ended",

@@ -8,13 +8,15 @@ use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
 use crate::http::guards::{DeadSession, Form, Leaver, Outdated, Perhaps};
-use crate::http::pages::shell::{again, bare_shell, go_to, page};
+use crate::http::pages::shell::{again, bare_shell, cards, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
-use crate::http::views::{Instant, Notice, NoticeKind, SignInPage};
+use crate::http::views::{ChooseSessionPage, Instant, Notice, NoticeKind, SignInPage};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
+use crate::service::error::Error;
+use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::SignIn;
 use crate::service::{impersonate, set_up, sign_in};
 use crate::settings::Secret;
@@ -34,6 +36,18 @@ struct SignInQuery {
 pub struct SignInForm {
     email: String,
     password: Password,
+    #[serde(default)]
+    remember: bool,
+    #[serde(default)]
+    next: String,
+}
+
+/// The session to end, so that there is room for a new one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceForm {
+    choice_token: Password,
+    end: SessionId,
     #[serde(default)]
     remember: bool,
     #[serde(default)]
@@ -109,17 +123,71 @@ pub async fn submit(
                 .set_session(&request, &signed_in, state.context.now());
             Ok(see_other(next_path(&fields.next, HOME)))
         }
-        Err(error) => {
-            let shell = bare_shell(&request, "Sign in")?;
-            again(&request, error, |problem| SignInPage {
-                shell,
-                email: fields.email,
-                remember: fields.remember,
-                next: next_path(&fields.next, "").to_owned(),
-                problem: Some(problem),
-            })
-        }
+        Err(error) => not_in(&request, error, fields.email, fields.remember, &fields.next),
     }
+}
+
+/// `POST /sign-in/choice`
+pub async fn choose(
+    form: Form<Perhaps, ChoiceForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let fields = form.fields;
+    let chosen = Chosen {
+        token: fields.choice_token.0,
+        end: fields.end,
+        remember: fields.remember,
+        replaces: form.by.0.map(|principal| principal.facts.session_id),
+    };
+    match go_on(&state.context, chosen, &state.visitor(&request)).await {
+        Ok(signed_in) => {
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
+            Ok(see_other(next_path(&fields.next, HOME)))
+        }
+        Err(error) => not_in(
+            &request,
+            error,
+            String::new(),
+            fields.remember,
+            &fields.next,
+        ),
+    }
+}
+
+/// The form again, or the sessions of which one must end first.
+fn not_in(
+    request: &HttpRequest,
+    error: Error,
+    email: String,
+    remember: bool,
+    next: &str,
+) -> Result<HttpResponse, Problem> {
+    let next = next_path(next, "").to_owned();
+    let problem = Problem::from(error);
+    if let Some(choice) = problem.choice.clone() {
+        let now = State::of(request).context.now();
+        let nobodys = SessionId(uuid::Uuid::nil());
+        let shell = bare_shell(request, "Choose a session to end")?;
+        return again(request, problem, |problem| ChooseSessionPage {
+            shell,
+            choice_token: choice.token.reveal().to_owned(),
+            sessions: cards(&choice.sessions, nobodys, now),
+            remember,
+            next,
+            problem,
+        });
+    }
+    let shell = bare_shell(request, "Sign in")?;
+    again(request, problem, |problem| SignInPage {
+        shell,
+        email,
+        remember,
+        next,
+        problem: Some(problem),
+    })
 }
 
 /// `POST /sign-out`

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::policies::LimitRow;
 use super::sessions::SessionCard;
 use super::{Instant, NoticeKind, Page, Section, Shell, samples};
 
@@ -174,6 +175,8 @@ pub struct AdminUserPage {
     pub created_at: Instant,
     /// When the password was last changed.
     pub password_changed_at: Option<Instant>,
+    /// What holds for their sessions, and who set it.
+    pub limits: Vec<LimitRow>,
     /// Their newest sessions, live and ended.
     pub sessions: Vec<SessionCard>,
     /// How many of their sessions are live.
@@ -209,6 +212,7 @@ impl Page for AdminUserPage {
             has_password: true,
             created_at: samples::instant(-400 * 86_400),
             password_changed_at: Some(samples::instant(-40 * 86_400)),
+            limits: LimitRow::samples(),
             sessions,
             live_sessions: 2,
             problem: None,

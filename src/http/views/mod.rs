@@ -20,6 +20,7 @@ mod error;
 mod filters;
 mod instant;
 mod outbox;
+mod policies;
 mod samples;
 mod sessions;
 mod shell;
@@ -47,9 +48,10 @@ pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage,
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
+pub use policies::{LimitRow, PoliciesPage, PolicyPage, PolicyRow, PolicyValues};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
-pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
+pub use sign_in::{ChooseSessionPage, InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
 pub use step_up::{HiddenField, StepUpPage};
 
 /// Every template, by the name its page asks for. A name must end in `.html`: Tera escapes by that
@@ -77,6 +79,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     ),
     ("audit.html", include_str!("../../../templates/audit.html")),
     ("base.html", include_str!("../../../templates/base.html")),
+    (
+        "choose_session.html",
+        include_str!("../../../templates/choose_session.html"),
+    ),
     (
         "components.html",
         include_str!("../../../templates/components.html"),
@@ -131,6 +137,14 @@ static TEMPLATES: &[(&str, &str)] = &[
         include_str!("../../../templates/outbox.html"),
     ),
     ("reset.html", include_str!("../../../templates/reset.html")),
+    (
+        "policies.html",
+        include_str!("../../../templates/policies.html"),
+    ),
+    (
+        "policy.html",
+        include_str!("../../../templates/policy.html"),
+    ),
     (
         "security.html",
         include_str!("../../../templates/security.html"),

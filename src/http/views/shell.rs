@@ -94,6 +94,8 @@ pub enum Section {
     AdminSessions,
     /// `/admin/users`
     AdminUsers,
+    /// `/admin/policies`
+    AdminPolicies,
     /// `/admin/audit`
     AdminAudit,
     /// `/admin/outbox`

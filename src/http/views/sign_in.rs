@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::sessions::SessionCard;
 use super::{NoticeKind, Page, Section, Shell, samples};
 
 /// `/sign-in`. Why somebody was signed out comes as the frame's notice.
@@ -56,6 +57,41 @@ impl Page for SignInPage {
                 ..empty
             },
         ]
+    }
+}
+
+/// In place of `/sign-in`, after the right password: which session ends, so that there is room.
+#[derive(Clone, Serialize)]
+pub struct ChooseSessionPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Stands for the proof that was given.
+    pub choice_token: String,
+    /// The live sessions.
+    pub sessions: Vec<SessionCard>,
+    /// Whether the box was ticked before.
+    pub remember: bool,
+    /// Path on this site to go to afterwards; may be empty.
+    pub next: String,
+    /// Why one must end.
+    pub problem: String,
+}
+
+impl Page for ChooseSessionPage {
+    const TEMPLATE: &'static str = "choose_session.html";
+
+    fn samples() -> Vec<Self> {
+        let page = |remember: bool, next: &str| {
+            Self {
+            shell: samples::signed_out("Choose a session to end"),
+            choice_token: "sample-choice-token".to_owned(),
+            sessions: vec![samples::phone(), samples::unknown_device()],
+            remember,
+            next: next.to_owned(),
+            problem: "At most 2 sessions are allowed at once, and there is no room for one more. Choose one to end, to go on.".to_owned(),
+        }
+        };
+        vec![page(false, ""), page(true, "/account/sessions")]
     }
 }
 

@@ -67,6 +67,11 @@ const PASSWORD: Body = Body::Form(&[
 const NEW_USER: Body = Body::Form(&[("email", "no address")]);
 const USER: Body = Body::Form(&[("name", "Renamed"), ("roles", "admin")]);
 const LOOK_ON: Body = Body::Form(&[("reason", "to see whether it works")]);
+const POLICY: Body = Body::Form(&[("kind", "role"), ("name", "nobodys"), ("idle", "0")]);
+const CHOICE: Body = Body::Form(&[
+    ("choice_token", "wrong"),
+    ("end", "00000000-0000-7000-8000-000000000000"),
+]);
 const NO_FIELDS: Body = Body::Form(&[]);
 
 /// The doors of the server, in the order of its own table.
@@ -76,6 +81,7 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/api/auth/session",               "SignedInUser", Body::Nothing, &[200]),
     door("GET",    "/api/auth/token",                 "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
+    door("POST",   "/api/auth/sign-in/choice",        "Anyone", Body::Json(r#"{"choice_token":"wrong","end_session":"00000000-0000-7000-8000-000000000000"}"#), &[401]),
     door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),
     door("POST",   "/api/auth/step-up",               "SignedInUser", Body::Json(r#"{"password":"a long and quiet password"}"#), &[200]),
     door("POST",   "/api/auth/sign-out",              "Leaver", Body::Nothing, &[204]),
@@ -98,6 +104,10 @@ pub(super) const DOORS: &[Door] = &[
     door("DELETE", "/api/admin/users/{id}/sessions",  "Admin", Body::Nothing, &[404]),
     door("POST",   "/api/admin/users/{id}/invitation", "FreshAdmin", Body::Nothing, &[404]),
     door("POST",   "/api/admin/users/{id}/impersonate", "FreshImpersonator", Body::Json(r#"{"reason":"too short"}"#), &[422]),
+    door("GET",    "/api/admin/policies",             "Admin", Body::Nothing, &[200]),
+    door("GET",    "/api/admin/policies/{kind}/{name}", "Admin", Body::Nothing, &[404]),
+    door("PUT",    "/api/admin/policies/{kind}/{name}", "FreshAdmin", Body::Json(r#"{"idle_secs":0}"#), &[422]),
+    door("DELETE", "/api/admin/policies/{kind}/{name}", "FreshAdmin", Body::Nothing, &[404]),
     door("GET",    "/api/admin/stats",                "Admin", Body::Nothing, &[200]),
     door("POST",   "/api/admin/cleanup",              "Admin", Body::Nothing, &[200]),
     door("GET",    "/api/admin/audit",                "Admin", Body::Nothing, &[200]),
@@ -111,6 +121,7 @@ pub(super) const DOORS: &[Door] = &[
     door("GET",    "/",                               "Perhaps", Body::Nothing, &[303]),
     door("GET",    "/sign-in",                        "Perhaps", Body::Nothing, &[200, 303]),
     door("POST",   "/sign-in",                        "Perhaps", SIGN_IN, &[422]),
+    door("POST",   "/sign-in/choice",                 "Perhaps", CHOICE, &[401]),
     door("POST",   "/sign-out",                       "Leaver", NO_FIELDS, &[303]),
     door("GET",    "/set-up",                         "Perhaps", Body::Nothing, &[303]),
     door("POST",   "/set-up",                         "Perhaps", SET_UP, &[409]),
@@ -159,5 +170,10 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/admin/outbox/{id}/retry",        "Admin", NO_FIELDS, &[404]),
     door("POST",   "/admin/outbox/{id}/drop",         "Admin", NO_FIELDS, &[404]),
     door("POST",   "/impersonation/stop",             "Leaver", NO_FIELDS, &[303, 409]),
+    door("GET",    "/admin/policies",                 "Admin", Body::Nothing, &[200]),
+    door("POST",   "/admin/policies",                 "FreshAdmin", POLICY, &[422]),
+    door("GET",    "/admin/policies/new",             "Admin", Body::Nothing, &[200]),
+    door("GET",    "/admin/policies/{kind}/{name}",   "Admin", Body::Nothing, &[404]),
+    door("POST",   "/admin/policies/{kind}/{name}/delete", "FreshAdmin", NO_FIELDS, &[404]),
     door("GET",    "/static/{file}",                  "Anyone", Body::Nothing, &[200]),
 ];

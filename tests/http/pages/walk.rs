@@ -26,6 +26,9 @@ const CONSOLE: &[(&str, &str)] = &[
     ("/admin/users/new", "New user"),
     ("/admin/users/{id}", "ada"),
     ("/admin/users/{id}/delete", "Delete a user"),
+    ("/admin/policies", "Policies"),
+    ("/admin/policies/new", "New policy"),
+    ("/admin/policies/{kind}/{name}", "Policy of role admin"),
     ("/admin/audit", "Audit"),
     ("/admin/outbox", "Outbox"),
 ];
@@ -58,10 +61,17 @@ fn every_page_of_the_table_is_walked_below() {
     }
 }
 
+/// The path of a page about this user, or about the policy of administrators.
+fn named(path: &str, id: &str) -> String {
+    path.replace("{id}", id)
+        .replace("{kind}", "role")
+        .replace("{name}", "admin")
+}
+
 /// Each page is there, and from each one can sign out (the form is tried on the last).
 async fn walk(browser: &mut Browser, pages: &[(&str, &str)], id: &str) {
     for (path, expected) in pages {
-        let path = path.replace("{id}", id);
+        let path = named(path, id);
         let page = browser.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         assert_eq!(
@@ -90,10 +100,17 @@ async fn asvs_7_4_4_every_page_that_needs_a_sign_in_offers_to_sign_out() {
         server.admin().await,
         server.user("ada@test.example", &[]).await,
     );
+    let policy = serde_json::json!({ "idle_secs": 600 });
+    let access = server.sign_in(&admin).await.access;
+    let path = "/api/admin/policies/role/admin";
+    let set = server
+        .call(reqwest::Method::PUT, path, Some(&access), Some(policy))
+        .await;
+    assert_eq!(set.status, 200, "{}", set.text);
     let mut browser = server.signed_in_browser(&ada).await;
     walk(&mut browser, OWN, "").await;
     for (path, _) in CONSOLE {
-        let path = path.replace("{id}", &ada.id.to_string());
+        let path = named(path, &ada.id.to_string());
         let page = browser.get(&path).await;
         assert_eq!(page.status, 403, "{path}");
         assert!(page.text.contains("action=\"/sign-out\""), "{path}");

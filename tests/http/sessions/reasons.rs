@@ -37,6 +37,7 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             | EndReason::SessionLimit
             | EndReason::ImpersonationStopped
             | EndReason::ImpersonatorGone
+            | EndReason::RoleTaken
             | EndReason::Reseeded => ("session-ended", Some(code)),
         };
         // Twice: the first may be the one that writes it down.
@@ -63,7 +64,7 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
     }
 }
 
-/// Ends one session for this reason. None if nothing does today; false if its row goes with its
+/// Ends one session for this reason. None if it was looked at already; false if its row goes with its
 /// user.
 async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
     let (server, tokens) = (&house.server, house.tokens.clone());
@@ -185,6 +186,14 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             server.refresh(&next.refresh).await;
             server.refresh(&tokens.refresh).await;
         }
+        EndReason::RoleTaken => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"end_on_role_change": true});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            house.patch(&house.ada, json!({"roles": []})).await;
+        }
         EndReason::Reseeded => {
             let seeded = seed::seed(&server.context, Origin::HOST).await.unwrap();
             let answer = server.try_sign_in(seeded[1], seed::PASSWORD).await;
@@ -202,8 +211,14 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             house.patch(&opener, json!({"roles": ["admin"]})).await;
             return Some((looking_on, true));
         }
-        // Nothing limits the number of sessions yet.
-        EndReason::SessionLimit => return None,
+        EndReason::SessionLimit => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"max_sessions": 1});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            server.sign_in(&house.ada).await;
+        }
     }
     Some((tokens, true))
 }

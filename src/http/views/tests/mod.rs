@@ -16,10 +16,11 @@ use serde_json::Value;
 
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    ChangeEmailPage, ConfirmEmailPage, DeleteUserPage, EndEveryonePage, EndWherePage, ErrorPage,
-    InvitationDeadPage, InvitationMadePage, InvitationPage, NewPasswordPage, NewUserPage,
-    NotMePage, OutboxPage, Page, Renderer, ResetPage, Section, SecurityPage, SessionsPage,
-    SetUpPage, SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    ChangeEmailPage, ChooseSessionPage, ConfirmEmailPage, DeleteUserPage, EndEveryonePage,
+    EndWherePage, ErrorPage, InvitationDeadPage, InvitationMadePage, InvitationPage,
+    NewPasswordPage, NewUserPage, NotMePage, OutboxPage, Page, PoliciesPage, PolicyPage, Renderer,
+    ResetPage, Section, SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES,
+    samples, stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -57,6 +58,8 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         DeleteUserPage,
         InvitationMadePage,
         NewUserPage,
+        PoliciesPage,
+        PolicyPage,
         AuditPage,
         ErrorPage,
         ChangeEmailPage,
@@ -70,6 +73,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         InvitationPage,
         SetUpPage,
         SignInPage,
+        ChooseSessionPage,
         StepUpPage,
     ];
     Ok(all)
@@ -227,6 +231,7 @@ fn each_section_marks_its_own_menu_entry() -> Outcome {
         (Section::AdminOverview, Some("/admin")),
         (Section::AdminSessions, Some("/admin/sessions")),
         (Section::AdminUsers, Some("/admin/users")),
+        (Section::AdminPolicies, Some("/admin/policies")),
         (Section::AdminAudit, Some("/admin/audit")),
         (Section::AdminOutbox, Some("/admin/outbox")),
     ] {
