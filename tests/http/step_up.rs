@@ -216,13 +216,15 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         }
         let sid = "00000000-0000-7000-8000-000000000000";
         let path = route.path.replace("{id}", &ben.id.to_string());
-        let mut path = path.replace("{sid}", sid);
+        let path = path.replace("{sid}", sid).replace("{kind}", "role");
+        let mut path = path.replace("{name}", "admin");
         if route.path == "/admin/sessions/end-where" {
             path.push_str("?role=nobody");
         }
         let fields: &[(&str, &str)] = match route.path {
             "/account/email" => &[("email", "other@test.example")],
             "/admin/users" => &[("email", "new@test.example")],
+            "/admin/policies" => &[("kind", "role"), ("name", "admin"), ("at_limit", "refuse")],
             "/admin/users/{id}" => &[("name", "New"), ("roles", "")],
             "/admin/users/{id}/impersonate" => &[("reason", "They asked me to.")],
             _ => &[],
@@ -251,7 +253,7 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         late.server.advance(600);
         checked += 1;
     }
-    assert_eq!(checked, 12);
+    assert_eq!(checked, 14);
 }
 
 #[tokio::test]
