@@ -129,10 +129,10 @@ async fn compare(database: &str, mut small: Scene, mut large: Scene) {
         }
         let (one, other) = (median(one), median(other));
         let ratio = other / one;
-        let verdict = if ratio > TARGET {
-            "  more than allowed"
-        } else {
-            ""
+        let verdict = match ratio > TARGET {
+            true if act.answers_more() => "  for a larger answer",
+            true => "  more than allowed",
+            false => "",
         };
         println!(
             "{:<52} {one:>9.3} {other:>9.3} {ratio:>7.2}{verdict}",

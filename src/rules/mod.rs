@@ -17,5 +17,6 @@ pub mod role;
 pub mod same_origin;
 pub mod session;
 pub mod strict_json;
+pub mod text_part;
 pub mod throttle;
 pub mod user_agent;

@@ -9,7 +9,11 @@ use crate::service::error::Error;
 use crate::service::touches::write_touches;
 
 /// Sessions ended by one transaction, so that none holds its locks for long.
-const BATCH: u64 = 500;
+///
+/// Each lies somewhere else in the table and in its indexes. On SQLite a transaction of some more
+/// would change a thousand pages, and its commit copy them all into the file before anybody else
+/// may write; one of these takes as long as one on a small table, and less for each session.
+const BATCH: u64 = 50;
 
 /// Ends sessions past one of their limits, each with that limit as its reason, and drops counts of
 /// failed attempts that are too old to matter. Returns how many sessions ended.

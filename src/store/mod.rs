@@ -6,6 +6,7 @@
 mod error;
 mod open;
 mod session_facts;
+mod text_search;
 mod transaction;
 mod user_list;
 

@@ -22,5 +22,6 @@ mod indexes;
 mod keys_and_counts;
 mod migrations;
 mod races;
+mod search;
 mod sessions;
 mod tokens;
