@@ -61,6 +61,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_REMEMBERED_IDLE_SECS", "604800"),
     plain("PORTCULLIS_REMEMBERED_LIFETIME_SECS", "2592000"),
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
+    plain("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "30"),
+    plain("PORTCULLIS_AUDIT_RETENTION_DAYS", "365"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
     plain("PORTCULLIS_REVOCATION_BOUND_MS", "1000"),
@@ -154,6 +156,10 @@ pub struct Settings {
     pub remembered: Lifetimes,
     /// Age of proof up to which dangerous acts need no new one.
     pub step_up: TimeDelta,
+    /// How long a session that has ended is kept.
+    pub ended_session_retention: TimeDelta,
+    /// How long the audit goes back.
+    pub audit_retention: TimeDelta,
     /// How long cached facts are believed.
     pub cache_ttl: TimeDelta,
     /// Facts in memory are believed only if the change list was read no longer ago than this.
@@ -229,6 +235,12 @@ impl Settings {
                 absolute: values.seconds("PORTCULLIS_REMEMBERED_LIFETIME_SECS", 1, YEAR)?,
             },
             step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
+            ended_session_retention: values.days(
+                "PORTCULLIS_ENDED_SESSION_RETENTION_DAYS",
+                1,
+                3650,
+            )?,
+            audit_retention: values.days("PORTCULLIS_AUDIT_RETENTION_DAYS", 1, 36_500)?,
             revocation_bound: Duration::from_millis(values.number(
                 "PORTCULLIS_REVOCATION_BOUND_MS",
                 100,
@@ -332,6 +344,9 @@ mod tests {
             ("PORTCULLIS_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("PORTCULLIS_LOG_FORMAT", "xml"),
             ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "3651"),
+            ("PORTCULLIS_AUDIT_RETENTION_DAYS", "for ever"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),

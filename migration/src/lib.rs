@@ -12,6 +12,7 @@ mod m20261121_2_sessions;
 mod m20261121_3_audit_events;
 mod m20261121_4_keys_and_throttles;
 mod m20261121_5_session_changes;
+mod m20261125_12_maintenance;
 mod m20261125_6_search_by_text;
 
 /// Runs the migrations in their order.
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_4_keys_and_throttles::Migration),
             Box::new(m20261121_5_session_changes::Migration),
             Box::new(m20261125_6_search_by_text::Migration),
+            Box::new(m20261125_12_maintenance::Migration),
         ]
     }
 }

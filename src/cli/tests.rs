@@ -51,6 +51,7 @@ fn what_the_contract_lists_is_understood() {
         "session end-user ada@example.org",
         "session end-all --yes",
         "session cleanup",
+        "session cleanup --dry-run --json",
         "session stats --json",
         "seed",
         "reset --yes",

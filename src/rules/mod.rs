@@ -13,6 +13,7 @@ pub mod next_path;
 pub mod password;
 pub mod record;
 pub mod refresh;
+pub mod retention;
 pub mod role;
 pub mod same_origin;
 pub mod session;

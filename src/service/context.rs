@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::entropy;
 use crate::rules::audit::Origin;
 use crate::service::error::Error;
 use crate::service::key_ring::{self, KeyRing, KeyRingError};
@@ -43,6 +44,8 @@ pub struct Context {
     pub passwords: PasswordHasher,
     /// Uses of sessions that are not written yet.
     pub touches: Touches,
+    /// This process among those that share the database: an id that it gave itself.
+    pub node: String,
     /// What this process measures of itself.
     pub measures: Measures,
     clock: Arc<dyn Clock>,
@@ -73,6 +76,7 @@ impl Context {
         Ok(Self {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
+            node: entropy::new_id(now).map_err(StoreError::from)?.to_string(),
             measures: Measures::default(),
             settings,
             store,

@@ -13,6 +13,7 @@ pub mod error;
 pub mod follow_changes;
 pub mod invitation;
 pub mod key_ring;
+pub mod lease;
 pub mod master_key;
 pub mod measures;
 pub mod passwords;

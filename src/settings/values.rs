@@ -103,6 +103,11 @@ impl Values {
         self.number(name, min, max)
             .map(|seconds| TimeDelta::seconds(i64::from(seconds)))
     }
+
+    pub(super) fn days(&self, name: &str, min: u32, max: u32) -> Result<TimeDelta, SettingsError> {
+        self.number(name, min, max)
+            .map(|days| TimeDelta::days(i64::from(days)))
+    }
 }
 
 pub(super) fn fault(name: &str, problem: &str) -> SettingsError {

@@ -32,6 +32,7 @@ mod metrics;
 mod pages;
 mod problems;
 mod refresh;
+mod retention;
 mod sessions;
 mod sign_in;
 mod slow;

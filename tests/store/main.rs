@@ -22,6 +22,7 @@ mod indexes;
 mod keys_and_counts;
 mod migrations;
 mod races;
+mod retention;
 mod search;
 mod sessions;
 mod tokens;

@@ -145,7 +145,7 @@ async fn the_tables_are_what_the_entities_say(bench: Bench) {
         ($($table:ident)*) => { $(assert_entity(db, entity::$table::Entity, &mut known).await;)* };
     }
     all! {
-        accounts audit_events organizations refresh_tokens sealed_keys sessions throttles
+        accounts audit_events leases organizations refresh_tokens sealed_keys sessions throttles
         user_organizations user_roles users verification_tokens
     }
     let sql = if bench.database.is_postgres() {
