@@ -16,7 +16,7 @@ use crate::rules::record::{
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
-use crate::store::text_search::Named;
+use crate::store::text_search::{Meant, Named};
 use crate::store::{COUNTED, Store, StoreError};
 
 #[derive(FromQueryResult)]
@@ -137,7 +137,13 @@ impl Store {
         question: Select<sessions::Entity>,
         limit: u64,
     ) -> Result<Vec<Row>, StoreError> {
-        let part = self.text_part(text).await?;
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(sessions::Column::UserId.eq(user));
+                return self.page(question, limit).await;
+            }
+            Meant::Part(part) => part,
+        };
         if let Some(window) = part.window(limit + 1) {
             let newest = question
                 .clone()
@@ -181,7 +187,13 @@ impl Store {
         let Some(text) = text_of(search) else {
             return self.count(question.into_query()).await;
         };
-        let part = self.text_part(text).await?;
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(UserId.eq(user));
+                return self.count(question.into_query()).await;
+            }
+            Meant::Part(part) => part,
+        };
         match self.named(&part).await? {
             Named::These(users) => {
                 let question = question.filter(UserId.is_in(users));

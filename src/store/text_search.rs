@@ -17,7 +17,15 @@ use crate::store::{COUNTED, Store, StoreError, statement};
 /// Users who are asked for by their ids.
 const FEW: u64 = 1_000;
 
-/// Whom a text names.
+/// Whom a text means.
+pub(super) enum Meant {
+    /// The user of whom it is the whole address.
+    One(Uuid),
+    /// Those who have it in their address or name.
+    Part(TextPart),
+}
+
+/// Who has a text.
 pub(super) enum Named {
     /// These users, and no others.
     These(Vec<Uuid>),
@@ -26,8 +34,16 @@ pub(super) enum Named {
 }
 
 impl Store {
-    /// The text as it is looked for.
-    pub(super) async fn text_part(&self, text: &str) -> Result<TextPart, StoreError> {
+    /// Whom a text means.
+    pub(super) async fn meant(&self, text: &str) -> Result<Meant, StoreError> {
+        // Mostly it is an address that was copied from somewhere.
+        if let Some(user) = self.user_of_address(text).await? {
+            return Ok(Meant::One(user));
+        }
+        self.text_part(text).await.map(Meant::Part)
+    }
+
+    async fn text_part(&self, text: &str) -> Result<TextPart, StoreError> {
         let newest = users::Entity::find()
             .select_only()
             .column(users::Column::Email)
@@ -43,11 +59,8 @@ impl Store {
         Ok(TextPart::new(text, &sample))
     }
 
-    /// The user of whom a text is the whole address; else those in whose address or name it is.
+    /// Those in whose address or name a text is, or begins if it is short.
     pub(super) async fn named(&self, part: &TextPart) -> Result<Named, StoreError> {
-        if let Some(user) = self.user_of_address(&part.text).await? {
-            return Ok(Named::These(vec![user]));
-        }
         let mut users = self.users_with(part, FEW + 1).await?;
         if users.len() as u64 > FEW {
             return Ok(Named::Many(users));

@@ -16,7 +16,7 @@ use crate::rules::id::{OrganizationId, UserId};
 use crate::rules::record::{Listed, OrganizationRecord, UserRecord};
 use crate::rules::role::Role;
 use crate::store::session_list::is_live;
-use crate::store::text_search::Named;
+use crate::store::text_search::{Meant, Named};
 use crate::store::users::{Credentials, with_role};
 use crate::store::{Store, StoreError};
 
@@ -114,7 +114,13 @@ impl Store {
         question: Select<users::Entity>,
         limit: u64,
     ) -> Result<Vec<users::Model>, StoreError> {
-        let part = self.text_part(text).await?;
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(users::Column::Id.eq(user));
+                return self.read(|db| question.all(db)).await;
+            }
+            Meant::Part(part) => part,
+        };
         if let Some(window) = part.window(limit + 1) {
             // The newest, and of these those who have it.
             let newest = question.clone().limit(window);
@@ -149,13 +155,13 @@ impl Store {
                 let ids = ids.filter(users::Column::Id.eq(id));
                 self.count(ids.into_query()).await
             }
-            None => {
-                let part = self.text_part(text).await?;
-                match self.named(&part).await? {
+            None => match self.meant(text).await? {
+                Meant::One(_) => Ok(1),
+                Meant::Part(part) => match self.named(&part).await? {
                     Named::These(users) => Ok(users.len() as u64),
                     Named::Many(_) => self.count_users_with(&part).await,
-                }
-            }
+                },
+            },
         }
     }
 

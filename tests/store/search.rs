@@ -63,6 +63,10 @@ async fn a_part_finds_those_who_have_it(bench: Bench) {
         let expected: &[&str] = if text == "n@engine" { &[] } else { &ada };
         assert_eq!(found(&bench, text).await, expected, "{text}");
     }
+    // A whole address means its user, whoever else has it in theirs.
+    insert(&bench, "pa.ada.lovelace@engine.example", "").await;
+    assert_eq!(found(&bench, "Ada.Lovelace@engine.example").await, ada);
+    assert_eq!(found(&bench, "da.lovelace@engine.example").await.len(), 2);
     for text in [
         "%_!",
         "\"ace\"",
@@ -76,7 +80,7 @@ async fn a_part_finds_those_who_have_it(bench: Bench) {
         assert_eq!(found(&bench, text).await, odd, "{text}");
     }
     assert_eq!(found(&bench, "ZOë").await, ["zoe@city.example"]);
-    assert_eq!(found(&bench, ".example").await.len(), 4);
+    assert_eq!(found(&bench, ".example").await.len(), 5);
     // The grams are there, the text is not; nor does it reach from the address into the name.
     for text in ["lovelovelace", "example ada", "%ace", "_race", "nobody"] {
         assert_eq!(found(&bench, text).await, [""; 0], "{text}");
