@@ -204,6 +204,7 @@ async fn what_was_typed_waits_as_text_and_arrives_as_it_was() {
 async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
     let mut late = Late::begin().await;
     let ben = late.server.user("ben@test.example", &[]).await;
+    late.server.user("eve@test.example", &["editor"]).await;
     let mut checked = 0;
     for route in routes() {
         let fresh = route.guard.starts_with("Fresh");
@@ -216,7 +217,8 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         }
         let sid = "00000000-0000-7000-8000-000000000000";
         let path = route.path.replace("{id}", &ben.id.to_string());
-        let mut path = path.replace("{sid}", sid);
+        let path = path.replace("{sid}", sid);
+        let mut path = path.replace("{kind}/{name}", "role/editor");
         if route.path == "/admin/sessions/end-where" {
             path.push_str("?role=nobody");
         }
@@ -224,6 +226,7 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
             "/account/email" => &[("email", "other@test.example")],
             "/admin/users" => &[("email", "new@test.example")],
             "/admin/users/{id}" => &[("name", "New"), ("roles", "")],
+            "/admin/policies" => &[("kind", "role"), ("name", "editor"), ("idle", "1h")],
             "/admin/users/{id}/impersonate" => &[("reason", "They asked me to.")],
             _ => &[],
         };
@@ -232,6 +235,14 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         let answer = late.console.submit("/account", &path, fields).await;
         let words = act_of(route.path).unwrap().replace("{user}", &ben.email);
         let asked = assert_asks(&answer, &words);
+        // Whoever would rather not finds the way back.
+        let (_, rest) = answer
+            .text
+            .split_once("<a class=\"button\" href=\"")
+            .unwrap();
+        let back = unescaped(rest.split('"').next().unwrap());
+        let page = late.console.get(&back).await;
+        assert_ne!(page.status, 405, "{route:?}: {back}");
         assert_eq!(late.server.database.count(rows).await, before, "{route:?}");
         let answer = asked.confirm(&mut late.console, PASSWORD).await;
         // There is no such session to end.
@@ -251,7 +262,7 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         late.server.advance(600);
         checked += 1;
     }
-    assert_eq!(checked, 12);
+    assert_eq!(checked, 14);
 }
 
 #[tokio::test]
