@@ -40,6 +40,7 @@ pub mod step_up;
 pub mod throttle;
 pub mod tokens;
 pub mod touches;
+mod typed_user;
 pub mod users;
 
 pub use crate::service::context::{Context, StartError};

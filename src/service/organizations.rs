@@ -9,7 +9,7 @@ use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::Error;
 use crate::service::policies::{ends_on_role_change, keep_within_policies};
-use crate::service::users::valid_name;
+use crate::service::typed_user::valid_name;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
 

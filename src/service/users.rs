@@ -13,14 +13,12 @@ use crate::service::end_session::{end_impersonations, end_sessions};
 use crate::service::error::Error;
 use crate::service::invitation::{Draft, Invitation};
 use crate::service::policies::{ends_on_role_change, keep_within_policies};
+use crate::service::typed_user::{valid_name, valid_role, valid_roles};
 use crate::settings::Secret;
 use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
 use crate::store::users::UserChange;
 use crate::store::{StoreError, Transaction};
-
-/// Longest name, in characters.
-const MAX_NAME_CHARS: usize = 200;
 
 /// Most roles of one user, so that tokens and headers stay small.
 const MAX_ROLES: usize = 32;
@@ -282,30 +280,6 @@ impl Valid {
             .await?;
         set_roles(tx, user_id, RoleChange::All(self.roles), origin).await
     }
-}
-
-pub(super) fn valid_name(typed: &str) -> Result<String, Error> {
-    let name = typed.trim();
-    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        let problem = format!("A name has at most {MAX_NAME_CHARS} characters, all printable.");
-        return Err(Error::Invalid {
-            field: "name",
-            problem,
-        });
-    }
-    Ok(name.to_owned())
-}
-
-fn valid_roles(typed: Vec<String>) -> Result<Vec<Role>, Error> {
-    let roles = typed.iter().map(|role| valid_role(role));
-    roles.collect()
-}
-
-fn valid_role(typed: &str) -> Result<Role, Error> {
-    Role::new(typed.trim()).map_err(|error| Error::Invalid {
-        field: "roles",
-        problem: format!("`{typed}`: {error}"),
-    })
 }
 
 async fn set_roles(
