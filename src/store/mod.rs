@@ -23,6 +23,7 @@ pub mod refresh_tokens;
 pub mod reset;
 pub mod session_list;
 pub mod session_query;
+pub mod session_uses;
 pub mod sessions;
 pub mod statistics;
 pub mod throttles;

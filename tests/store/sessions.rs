@@ -9,7 +9,8 @@ use portcullis::rules::record::SessionRecord;
 use portcullis::rules::session::{Ended, Stored};
 use portcullis::service::cleanup::cleanup;
 use portcullis::service::end_session::end;
-use portcullis::store::sessions::{Use, Which};
+use portcullis::store::session_uses::Use;
+use portcullis::store::sessions::Which;
 use portcullis::store::{Store, StoreError};
 
 use crate::bench::Bench;

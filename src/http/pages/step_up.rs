@@ -24,6 +24,11 @@ const TITLE: &str = "Confirm that it is you";
 /// done to.
 const ACTS: &[(&str, &str)] = &[
     ("/account/email", "change your e-mail address"),
+    ("/admin/policies", "save a policy of sessions"),
+    (
+        "/admin/policies/{kind}/{name}/delete",
+        "delete a policy of sessions",
+    ),
     (
         "/admin/sessions/end-where",
         "end the sessions that match what you asked for",
