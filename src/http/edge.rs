@@ -224,6 +224,8 @@ pub fn page_of(request: &HttpRequest) -> String {
             .map_or(parent, |(list, _)| list)
             .to_owned(),
         Some(parent) => parent.to_owned(),
+        // To delete one is asked on its own page.
+        None if path.starts_with("/admin/policies/") => path.trim_end_matches("/delete").to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
         None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),

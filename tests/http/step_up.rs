@@ -234,6 +234,14 @@ async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
         let answer = late.console.submit("/account", &path, fields).await;
         let words = act_of(route.path).unwrap().replace("{user}", &ben.email);
         let asked = assert_asks(&answer, &words);
+        // Whoever would rather not finds the way back.
+        let (_, rest) = answer
+            .text
+            .split_once("<a class=\"button\" href=\"")
+            .unwrap();
+        let back = unescaped(rest.split('"').next().unwrap());
+        let page = late.console.get(&back).await;
+        assert_ne!(page.status, 405, "{route:?}: {back}");
         assert_eq!(late.server.database.count(rows).await, before, "{route:?}");
         let answer = asked.confirm(&mut late.console, PASSWORD).await;
         // There is no such session to end.
