@@ -67,6 +67,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_MAX_SESSIONS", ""),
     plain("PORTCULLIS_AT_SESSION_LIMIT", "end-oldest"),
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
+    plain("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "30"),
+    plain("PORTCULLIS_AUDIT_RETENTION_DAYS", "365"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
     plain("PORTCULLIS_REVOCATION_BOUND_MS", "1000"),
@@ -179,6 +181,10 @@ pub struct Settings {
     pub at_session_limit: AtSessionLimit,
     /// Age of proof up to which dangerous acts need no new one.
     pub step_up: TimeDelta,
+    /// How long a session that has ended is kept.
+    pub ended_session_retention: TimeDelta,
+    /// How long the audit goes back.
+    pub audit_retention: TimeDelta,
     /// How long cached facts are believed.
     pub cache_ttl: TimeDelta,
     /// Facts in memory are believed only if the change list was read no longer ago than this.
@@ -277,6 +283,12 @@ impl Settings {
                 }
             },
             step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
+            ended_session_retention: values.days(
+                "PORTCULLIS_ENDED_SESSION_RETENTION_DAYS",
+                1,
+                3650,
+            )?,
+            audit_retention: values.days("PORTCULLIS_AUDIT_RETENTION_DAYS", 1, 36_500)?,
             revocation_bound: Duration::from_millis(values.number(
                 "PORTCULLIS_REVOCATION_BOUND_MS",
                 100,
@@ -294,7 +306,7 @@ impl Settings {
             bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
             geoip_file: values.path("PORTCULLIS_GEOIP_FILE"),
-            address_retention: values.days("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
+            address_retention: values.days_if_set("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
             mail_from: mail_from(&values.text("PORTCULLIS_MAIL_FROM"), smtp.is_some())?,
             smtp,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
@@ -390,6 +402,9 @@ mod tests {
             ("PORTCULLIS_MAX_SESSIONS", "0"),
             ("PORTCULLIS_MAX_SESSIONS", "1001"),
             ("PORTCULLIS_AT_SESSION_LIMIT", "wait"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "3651"),
+            ("PORTCULLIS_AUDIT_RETENTION_DAYS", "for ever"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),

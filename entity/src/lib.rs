@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit_events;
+pub mod leases;
 pub mod organizations;
 pub mod outbox;
 pub mod refresh_tokens;

@@ -16,7 +16,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::record::{SessionSearch, SessionStatus, Statistics};
 use crate::service::Context;
-use crate::service::cleanup::cleanup;
+use crate::service::cleanup::{cleanup, dry_run};
 use crate::service::end_session::{end, end_everyone};
 use crate::store::sessions::Which;
 
@@ -45,8 +45,8 @@ pub(super) enum SessionCommand {
     EndWhere(EndWhereArgs),
     /// End everyone's sessions
     EndAll(Consent),
-    /// Write down which sessions have ended by a limit
-    Cleanup,
+    /// Write down which sessions have ended by a limit, and delete what is old enough
+    Cleanup(CleanupArgs),
     /// Count users, sessions and sign-ins
     Stats(AsJson),
 }
@@ -62,6 +62,15 @@ pub(super) struct ListArgs {
     /// Most sessions listed
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    as_json: AsJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CleanupArgs {
+    /// Only count what would be ended and deleted; change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     as_json: AsJson,
 }
@@ -116,18 +125,45 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
             output::line(format!("Ended {}.", counted(ended, "session")))?;
             output::bound(&context)
         }
-        SessionCommand::Cleanup => {
-            let cleaned = cleanup(&context, Origin::HOST).await?;
-            output::line(format!(
-                "Wrote down that {} ended by a limit.",
-                counted(cleaned, "session")
-            ))
-        }
+        SessionCommand::Cleanup(args) => clean_up(&context, &args).await,
         SessionCommand::Stats(AsJson { json }) => {
             let statistics = context.store.statistics(context.now()).await?;
             stats(statistics, json)
         }
     }
+}
+
+async fn clean_up(context: &Context, args: &CleanupArgs) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Shown {
+        cleaned: u64,
+        deleted: BTreeMap<&'static str, u64>,
+        dry_run: bool,
+    }
+
+    let done = if args.dry_run {
+        dry_run(context).await?
+    } else {
+        cleanup(context, Origin::HOST).await?
+    };
+    if args.as_json.json {
+        let deleted = done.deleted.iter();
+        return output::json(&Shown {
+            cleaned: done.ended,
+            deleted: deleted.map(|(kept, count)| (kept.code(), *count)).collect(),
+            dry_run: args.dry_run,
+        });
+    }
+    output::line(if args.dry_run {
+        "Nothing was changed. A clean-up would end and delete:"
+    } else {
+        "Ended and deleted:"
+    })?;
+    let mut pairs = vec![("sessions past a limit", done.ended.to_string())];
+    for (kept, count) in done.deleted {
+        pairs.push((kept.words(), count.to_string()));
+    }
+    output::pairs(&pairs)
 }
 
 async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {

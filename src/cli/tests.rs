@@ -62,6 +62,7 @@ fn what_the_contract_lists_is_understood() {
         "session end-where --user ada@example.org --organization engines --method pwd --yes",
         "session end-where --signed-in-before 2026-11-25T17:00:00Z --idle-for 3600 --user-agent Firefox",
         "session cleanup",
+        "session cleanup --dry-run --json",
         "session stats --json",
         "seed",
         "reset --yes",

@@ -13,8 +13,6 @@ use crate::http::edge::Edge;
 use crate::http::state::State;
 use crate::http::views::RenderError;
 use crate::http::{metrics, routes};
-use crate::rules::audit::Origin;
-use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
@@ -22,7 +20,7 @@ use crate::service::mail::{MailError, Mailer};
 use crate::service::outbox::{Deliverer, deliver_forever};
 use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
-use crate::service::{Context, StartError, set_up};
+use crate::service::{Context, StartError, cleanup, lease, set_up};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::change_list::Trimmer;
@@ -30,7 +28,7 @@ use crate::store::change_list::Trimmer;
 /// How often keys are read again, so that a rotation elsewhere is noticed.
 const KEYS_EVERY: Duration = Duration::from_secs(10);
 
-/// How often sessions past their limits are written down as ended.
+/// How often sessions past their limits are written down as ended, and what is old deleted.
 const CLEANUP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long requests under way may take to finish when the server is told to stop.
@@ -114,6 +112,9 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     background.abort();
     // Its connections are closed here, where there still is a runtime to close them.
     let _ = background.await;
+    if let Err(error) = lease::give_back(&context).await {
+        tracing::warn!(%error, "the lease of the clean-up was not given back; it ends by itself");
+    }
     if let Err(error) = write_touches(&context).await {
         tracing::warn!(%error, "the latest uses of sessions were not written");
     }
@@ -205,13 +206,18 @@ pub fn background(
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
                         warn_if(trimmed, "the change list");
                     }
-                    _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
                 }
+            }
+        };
+        let clean = async {
+            loop {
+                clean.tick().await;
+                warn_if(cleanup::round(&context).await, "clean-up");
             }
         };
         let deliver = deliver_forever(Arc::clone(&context), deliverers);
         // None keeps another waiting, and none ends.
-        tokio::join!(follow, jobs, deliver);
+        tokio::join!(follow, jobs, clean, deliver);
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::entropy;
 use crate::rules::audit::Origin;
 use crate::service::error::Error;
 use crate::service::key_ring::{self, KeyRing, KeyRingError};
@@ -52,6 +53,8 @@ pub struct Context {
     pub places: Places,
     /// Receipts of refreshes that are not written yet.
     pub receipts: Receipts,
+    /// This process among those that share the database: an id that it gave itself.
+    pub node: String,
     /// What this process measures of itself.
     pub measures: Measures,
     clock: Arc<dyn Clock>,
@@ -84,6 +87,7 @@ impl Context {
             touches: Touches::default(),
             places: Places::default(),
             receipts: Receipts::default(),
+            node: entropy::new_id(now).map_err(StoreError::from)?.to_string(),
             measures: Measures::default(),
             settings,
             store,

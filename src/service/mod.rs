@@ -16,6 +16,7 @@ pub mod follow_changes;
 pub mod impersonate;
 pub mod invitation;
 pub mod key_ring;
+pub mod lease;
 pub mod links;
 pub mod mail;
 pub mod master_key;

@@ -104,7 +104,7 @@ impl Values {
     }
 
     /// None if nothing is said.
-    pub(super) fn days(
+    pub(super) fn days_if_set(
         &self,
         name: &str,
         min: u32,
@@ -125,6 +125,11 @@ impl Values {
     ) -> Result<TimeDelta, SettingsError> {
         self.number(name, min, max)
             .map(|seconds| TimeDelta::seconds(i64::from(seconds)))
+    }
+
+    pub(super) fn days(&self, name: &str, min: u32, max: u32) -> Result<TimeDelta, SettingsError> {
+        self.number(name, min, max)
+            .map(|days| TimeDelta::days(i64::from(days)))
     }
 }
 

@@ -175,7 +175,7 @@ impl Transaction {
         reason: EndReason,
         limit: u64,
     ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        let past = self.past_limit(reason);
+        let past = past_limit(reason, self.now);
         // By the limit, in the order of which they are found at once; in that of their ids every
         // live session would be passed.
         let some = sessions::Entity::find()
@@ -205,15 +205,9 @@ impl Transaction {
         session_id: SessionId,
         reason: EndReason,
     ) -> Result<Option<UserId>, StoreError> {
-        let condition = self
-            .past_limit(reason)
-            .add(sessions::Column::Id.eq(session_id.0));
+        let condition = past_limit(reason, self.now).add(sessions::Column::Id.eq(session_id.0));
         let ended = self.end_where(condition, reason, None).await?;
         Ok(ended.first().map(|(_, user)| *user))
-    }
-
-    fn past_limit(&self, reason: EndReason) -> Condition {
-        Condition::all().add(limit_column(reason).lte(self.now))
     }
 
     /// As [`Self::end_sessions`], for at most `limit` sessions. Returns how many were found, some
@@ -321,6 +315,11 @@ impl Transaction {
         self.forget(session_id);
         Ok((updated.rows_affected == 1).then_some(proven_at))
     }
+}
+
+/// At `now` the session is past this limit.
+pub(super) fn past_limit(limit: EndReason, now: DateTime<Utc>) -> Condition {
+    Condition::all().add(limit_column(limit).lte(now))
 }
 
 fn limit_column(limit: EndReason) -> sessions::Column {

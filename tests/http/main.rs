@@ -39,6 +39,7 @@ mod places;
 mod policies;
 mod problems;
 mod refresh;
+mod retention;
 mod sessions;
 mod sign_in;
 mod slow;

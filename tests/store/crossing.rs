@@ -155,7 +155,7 @@ async fn an_idle_session_is_judged_after_the_uses_that_are_being_written(bench: 
         panic!("judged without the uses that are being written");
     };
     hand.execute_unprepared("COMMIT").await.unwrap();
-    assert_eq!(judged.await.unwrap(), 0);
+    assert_eq!(judged.await.unwrap().ended, 0);
     writing.await.unwrap().unwrap();
     assert_eq!(bench.open_sessions(ada).await, 2);
 }

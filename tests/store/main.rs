@@ -27,5 +27,7 @@ mod lineage;
 mod migrations;
 mod outbox;
 mod races;
+mod retention;
+mod search;
 mod sessions;
 mod tokens;

@@ -62,6 +62,12 @@ pub struct EndWhere {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct CleanupQuery {
+    dry_run: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct AuditQuery {
     user: Option<String>,
     action: Option<String>,
@@ -215,9 +221,29 @@ fn millis(span: Duration) -> f64 {
 /// `POST /api/admin/cleanup`
 pub async fn cleanup(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
-    let origin = origin(state, &request, &by.0.facts);
-    let cleaned = cleanup::cleanup(&state.context, origin).await?;
-    Ok(HttpResponse::Ok().json(json!({ "cleaned": cleaned })))
+    let query: CleanupQuery = body::query(&request)?;
+    let dry_run = match query.dry_run.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            let detail = format!("`dry_run` is `{other}`, which is neither `true` nor `false`.");
+            return Err(Problem::new(Code::InvalidRequest, detail));
+        }
+    };
+    let done = if dry_run {
+        cleanup::dry_run(&state.context).await?
+    } else {
+        let origin = origin(state, &request, &by.0.facts);
+        cleanup::cleanup(&state.context, origin).await?
+    };
+    let deleted: serde_json::Map<_, _> = done
+        .deleted
+        .into_iter()
+        .map(|(kept, count)| (kept.code().to_owned(), count.into()))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "cleaned": done.ended, "deleted": deleted, "dry_run": dry_run,
+    })))
 }
 
 /// `GET /api/admin/audit`
