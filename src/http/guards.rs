@@ -384,7 +384,7 @@ fn must_be_admin(request: &HttpRequest, principal: &Principal) -> Result<(), Pro
 fn must_be_fresh(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {
     let context = &State::of(request).context;
     let max_age = context.settings.step_up;
-    if is_fresh(principal.facts.auth_time, max_age, context.now()) {
+    if is_fresh(principal.facts.auth_time.at(), max_age, context.now()) {
         return Ok(());
     }
     let detail = "This needs a proof of who you are that is more recent. Give your password again: POST /api/auth/step-up.";

@@ -175,6 +175,7 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
     let mut touches = every(touches::INTERVAL.to_std().unwrap_or_default());
     let mut keys = every(KEYS_EVERY);
     let mut clean = every(CLEANUP_EVERY);
+    let mut tidy = every(CLEANUP_EVERY);
     let mut trim = every(CLEANUP_EVERY);
     let mut trimmer = Trimmer::default();
     tokio::spawn(async move {
@@ -188,6 +189,7 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
                         warn_if(trimmed, "the change list");
                     }
+                    _ = tidy.tick() => context.store.cache().tidy(context.now()).await,
                     _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
                 }
             }

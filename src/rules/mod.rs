@@ -4,13 +4,16 @@
 //! nothing here waits or fails for an outside reason.
 
 pub mod access_token;
+pub mod amr;
 pub mod audit;
 pub mod client_address;
 pub mod email;
 pub mod end_reason;
 pub mod id;
+pub mod moment;
 pub mod next_path;
 pub mod password;
+pub mod person;
 pub mod record;
 pub mod refresh;
 pub mod role;

@@ -9,7 +9,7 @@ use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::refresh::{Presented, judge};
-use crate::rules::session::{Facts, Stored};
+use crate::rules::session::Stored;
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::{Error, Refusal};
@@ -20,6 +20,7 @@ use crate::service::touches::write_touches;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::sessions::Which;
+use crate::store::validity_cache::HeldFacts;
 use crate::store::{StoreError, Transaction};
 
 /// Longest refresh token that is looked up, in bytes; ours have 43.
@@ -55,7 +56,7 @@ pub async fn refresh(
         successor: token_hash(next.reveal()),
         successor_id: entropy::new_id(context.now())?,
     };
-    let (idle_timeout, user_id, ip) = (facts.idle_timeout, facts.user_id, visitor.ip);
+    let (idle_timeout, user_id, ip) = (facts.idle_timeout(), facts.user_id, visitor.ip);
     let outcome = context
         .store
         .write(context.now(), move |tx| {
@@ -146,7 +147,7 @@ async fn rotate(
 }
 
 /// The facts of a session that is not known to have ended. Its limits are judged by the table.
-async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Facts>, Error> {
+async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<HeldFacts>, Error> {
     let now = context.now();
     let gone = || {
         Error::from(Refusal::SessionEnded {
@@ -172,7 +173,7 @@ async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Fact
         .store
         .session_facts(session_id, record.user_id, now)
         .await?;
-    match &cached.stored {
+    match cached.stored() {
         Stored::Open(facts) if facts.user_enabled => Ok(Arc::clone(facts)),
         Stored::Open(_) => Err(Refusal::UserDisabled { session_id }.into()),
         Stored::UserGone => Err(Refusal::UserGone {

@@ -9,7 +9,7 @@ use crate::rules::email::Email;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::password::PasswordFault;
-use crate::rules::session::{Facts, Stored};
+use crate::rules::session::Stored;
 use crate::rules::user_agent;
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
@@ -21,6 +21,7 @@ use crate::settings::Secret;
 use crate::store::Transaction;
 use crate::store::sessions::{NewSession, Which};
 use crate::store::users::Credentials;
+use crate::store::validity_cache::HeldFacts;
 
 /// Method of proof (RFC 8176).
 const PASSWORD: &str = "pwd";
@@ -51,7 +52,7 @@ pub struct SignIn {
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The session and its user.
-    pub facts: Arc<Facts>,
+    pub facts: Arc<HeldFacts>,
     /// What admits to it from now on.
     pub tokens: IssuedTokens,
 }
@@ -156,7 +157,7 @@ pub async fn sign_in(
         .store
         .session_facts(session_id, user_id, now)
         .await?;
-    let facts = match &cached.stored {
+    let facts = match cached.stored() {
         Stored::Open(facts) => facts,
         // Somebody has ended it meanwhile, which says nothing against address and password.
         Stored::Ended(ended) if ended.reason != EndReason::UserDisabled => {

@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use sea_orm::{ConnectOptions, DatabaseConnection};
 
-use crate::chance::Chance;
 use crate::nodes::{BOUND, NODES, Nodes};
 use crate::proxy::Link;
+use crate::support::chance::Chance;
 
 /// Connections that PostgreSQL takes, as it is installed.
 const CONNECTIONS: usize = 100;

@@ -21,7 +21,6 @@
 mod support;
 
 mod by_hand;
-mod chance;
 mod commit;
 mod crash;
 mod door;

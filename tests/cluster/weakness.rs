@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use portcullis::store::validity_cache::weakness::Weakness;
 
-use crate::chance::Chance;
 use crate::door::Door;
 use crate::history::{Violation, check};
 use crate::nodes::{BOUND, MASTER_KEY, NODES, host};
 use crate::proxy::{Link, Proxy};
-use crate::storm::seed;
+use crate::support::chance::{Chance, seed};
 use crate::support::postgres::Cluster;
 use crate::support::{Database, Server};
 use crate::workload::Workload;

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use portcullis::service::Context;
 
-use crate::chance::Chance;
 use crate::door::Door;
 use crate::history::{Ends, Operation, User};
 use crate::nodes::make_user;
 use crate::support::TestUser;
+use crate::support::chance::Chance;
 
 use known::Known;
 

@@ -15,6 +15,7 @@ mod bench;
 
 mod cache;
 mod cache_race;
+mod cache_stress;
 mod cache_versions;
 mod change_list;
 mod crossing;

@@ -21,6 +21,7 @@
 )]
 
 pub mod browser;
+pub mod chance;
 pub mod database;
 pub mod postgres;
 pub mod process;

@@ -72,8 +72,8 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         title: title.to_owned(),
         user: Some(ShellUser {
             id: facts.user_id.to_string(),
-            name: facts.name.to_string(),
-            email: facts.email.to_string(),
+            name: facts.person.name().to_owned(),
+            email: facts.person.email().to_owned(),
             is_admin: facts.is_admin(),
         }),
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::Workload;
 use super::known::Held;
-use crate::chance::Chance;
 use crate::door::Reply;
 use crate::history::{Act, DEMO, Ends, Name, Operation, Outcome, Place, User};
 use crate::nodes::make_user;
 use crate::support::PASSWORD;
+use crate::support::chance::Chance;
 
 /// How an administrator asks for it: method, path, document.
 fn request(ends: &Ends) -> (Method, String, Option<Value>) {

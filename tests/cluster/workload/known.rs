@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::chance::Chance;
 use crate::history::{Ends, Name, Session, User};
+use crate::support::chance::Chance;
 
 /// Sessions whose end was asked for, and that are still checked.
 const OVER: usize = 60;
