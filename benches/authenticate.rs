@@ -103,7 +103,9 @@ async fn insert_sessions(context: &Context, user_id: UserId) -> Vec<SessionId> {
                             lifetimes,
                             amr: "pwd",
                             device: Device::default(),
-                            ip: "192.0.2.1".to_owned(),
+                            ip: [192, 0, 2, 1].into(),
+                            place: None,
+                            impersonation: None,
                         };
                         tx.insert_session(new).await?;
                     }

@@ -4,6 +4,7 @@
 //! stops the start with one line that names it. `.env.example` lists the same variables; a test
 //! holds the two together.
 
+mod mail;
 mod values;
 
 use std::net::SocketAddr;
@@ -12,8 +13,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use lettre::message::Mailbox;
 use zeroize::Zeroizing;
 
+pub use crate::settings::mail::{MailSecurity, Smtp};
+use crate::settings::mail::{mail_from, smtp};
 use crate::settings::values::{
     Values, YEAR, database_url, fault, master_key, networks, public_url, sqlite_in,
 };
@@ -60,7 +64,11 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_SESSION_LIFETIME_SECS", "28800"),
     plain("PORTCULLIS_REMEMBERED_IDLE_SECS", "604800"),
     plain("PORTCULLIS_REMEMBERED_LIFETIME_SECS", "2592000"),
+    plain("PORTCULLIS_MAX_SESSIONS", ""),
+    plain("PORTCULLIS_AT_SESSION_LIMIT", "end-oldest"),
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
+    plain("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "30"),
+    plain("PORTCULLIS_AUDIT_RETENTION_DAYS", "365"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
     plain("PORTCULLIS_REVOCATION_BOUND_MS", "1000"),
@@ -68,6 +76,10 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_BCRYPT_THREADS", ""),
     plain("PORTCULLIS_BCRYPT_QUEUE", "64"),
     plain("PORTCULLIS_PASSWORD_MIN_CHARS", "15"),
+    plain("PORTCULLIS_GEOIP_FILE", ""),
+    plain("PORTCULLIS_ADDRESS_RETENTION_DAYS", ""),
+    secret("PORTCULLIS_SMTP_URL"),
+    plain("PORTCULLIS_MAIL_FROM", ""),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
@@ -90,6 +102,17 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What happens to a sign-in of somebody who has as many sessions as are allowed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AtSessionLimit {
+    /// The session that was opened first ends.
+    EndOldest,
+    /// The person says which session ends.
+    Ask,
+    /// Nobody is let in.
+    Refuse,
 }
 
 /// A value that never shows itself.
@@ -130,7 +153,7 @@ pub struct Settings {
     pub database_url: Secret,
     /// Most connections at once.
     pub database_connections: u32,
-    /// Directory of the embedded database and the master key.
+    /// Directory of the embedded database, the master key, and mails where no server is set.
     pub data_dir: PathBuf,
     /// The master key in base64, if not in a file of the data directory.
     pub master_key: Option<Secret>,
@@ -152,8 +175,16 @@ pub struct Settings {
     pub session: Lifetimes,
     /// Limits of a session opened with "stay signed in".
     pub remembered: Lifetimes,
+    /// Most sessions of one user at once, if there is a most.
+    pub max_sessions: Option<u32>,
+    /// What happens to a sign-in beyond that.
+    pub at_session_limit: AtSessionLimit,
     /// Age of proof up to which dangerous acts need no new one.
     pub step_up: TimeDelta,
+    /// How long a session that has ended is kept.
+    pub ended_session_retention: TimeDelta,
+    /// How long the audit goes back.
+    pub audit_retention: TimeDelta,
     /// How long cached facts are believed.
     pub cache_ttl: TimeDelta,
     /// Facts in memory are believed only if the change list was read no longer ago than this.
@@ -168,6 +199,14 @@ pub struct Settings {
     pub bcrypt_queue: usize,
     /// Shortest password, in characters.
     pub password_min_chars: usize,
+    /// File of places by address, in MaxMind's format, if there is one.
+    pub geoip_file: Option<PathBuf>,
+    /// How long client addresses are kept; without it for good.
+    pub address_retention: Option<TimeDelta>,
+    /// The mail server; without one, mails are files.
+    pub smtp: Option<Smtp>,
+    /// From whom mails come.
+    pub mail_from: Mailbox,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Address for whoever collects figures, if anybody may.
@@ -198,6 +237,8 @@ impl Settings {
         let values = Values::collect(variables)?;
         let data_dir = PathBuf::from(values.text("PORTCULLIS_DATA_DIR"));
         let (public_url, public_origin, https) = public_url(&values.text("PORTCULLIS_PUBLIC_URL"))?;
+        let smtp = values.0.get("PORTCULLIS_SMTP_URL").map(|url| smtp(url));
+        let smtp = smtp.transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let settings = Self {
             database_url: match values.0.get("DATABASE_URL") {
@@ -228,7 +269,26 @@ impl Settings {
                 idle: values.seconds("PORTCULLIS_REMEMBERED_IDLE_SECS", 1, YEAR)?,
                 absolute: values.seconds("PORTCULLIS_REMEMBERED_LIFETIME_SECS", 1, YEAR)?,
             },
+            max_sessions: match values.text("PORTCULLIS_MAX_SESSIONS").as_str() {
+                "" => None,
+                _ => Some(values.number("PORTCULLIS_MAX_SESSIONS", 1, 1000)?),
+            },
+            at_session_limit: match values.text("PORTCULLIS_AT_SESSION_LIMIT").as_str() {
+                "end-oldest" => AtSessionLimit::EndOldest,
+                "ask" => AtSessionLimit::Ask,
+                "refuse" => AtSessionLimit::Refuse,
+                other => {
+                    let problem = format!("`{other}` is none of `end-oldest`, `ask` and `refuse`");
+                    return Err(fault("PORTCULLIS_AT_SESSION_LIMIT", &problem));
+                }
+            },
             step_up: values.seconds("PORTCULLIS_STEP_UP_SECS", 30, 86400)?,
+            ended_session_retention: values.days(
+                "PORTCULLIS_ENDED_SESSION_RETENTION_DAYS",
+                1,
+                3650,
+            )?,
+            audit_retention: values.days("PORTCULLIS_AUDIT_RETENTION_DAYS", 1, 36_500)?,
             revocation_bound: Duration::from_millis(values.number(
                 "PORTCULLIS_REVOCATION_BOUND_MS",
                 100,
@@ -245,6 +305,10 @@ impl Settings {
             )?,
             bcrypt_queue: values.number("PORTCULLIS_BCRYPT_QUEUE", 1, 100_000)?,
             password_min_chars: values.number("PORTCULLIS_PASSWORD_MIN_CHARS", 8, 64)?,
+            geoip_file: values.path("PORTCULLIS_GEOIP_FILE"),
+            address_retention: values.days_if_set("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
+            mail_from: mail_from(&values.text("PORTCULLIS_MAIL_FROM"), smtp.is_some())?,
+            smtp,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
                 "off" => None,
                 _ => Some(values.parse(
@@ -312,6 +376,7 @@ mod tests {
         assert_eq!(settings.remembered.absolute.num_seconds(), 2_592_000);
         assert_eq!(settings.bcrypt_cost, 12);
         assert_eq!(settings.password_min_chars, 15);
+        assert_eq!(settings.max_sessions, None);
         assert!(!settings.https);
         Ok(())
     }
@@ -331,10 +396,20 @@ mod tests {
             ("PORTCULLIS_PUBLIC_URL", "ftp://localhost"),
             ("PORTCULLIS_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("PORTCULLIS_LOG_FORMAT", "xml"),
+            ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_GEOIP_FILE_FILE", "/dev/null"),
             ("PORTCULLIS_SESSION_IDLE_SECS", "28801"),
+            ("PORTCULLIS_MAX_SESSIONS", "0"),
+            ("PORTCULLIS_MAX_SESSIONS", "1001"),
+            ("PORTCULLIS_AT_SESSION_LIMIT", "wait"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "0"),
+            ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "3651"),
+            ("PORTCULLIS_AUDIT_RETENTION_DAYS", "for ever"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),
+            ("PORTCULLIS_SMTP_URL", "http://mail.example.org"),
+            ("PORTCULLIS_MAIL_FROM", "nobody"),
             ("DATABASE_URL", "mysql://localhost"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "sqlite://a%20b.sqlite"),

@@ -130,6 +130,7 @@ impl Rows {
             idle_timeout_secs: u32::try_from(IDLE.num_seconds()).unwrap(),
             last_seen: self.now.into(),
             expires_at: (millis(opened) + LIFETIME).into(),
+            impersonation: None,
         }
     }
 

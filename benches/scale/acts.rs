@@ -11,7 +11,7 @@ use crate::scene::{KNOWN, Scene};
 
 /// Rows of a page and of a clean-up, as the server has them.
 pub(crate) const PAGE: u64 = 50;
-pub(crate) const BATCH: u64 = 500;
+pub(crate) const BATCH: u64 = 50;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Act {
@@ -43,7 +43,9 @@ pub(crate) enum By {
     Office,
     Email,
     Part,
+    Ten,
     Family,
+    Short,
 }
 
 /// What users are searched by.
@@ -52,6 +54,8 @@ pub(crate) enum Text {
     Nothing,
     Email,
     Part,
+    Ten,
+    Family,
 }
 
 pub(crate) const ACTS: &[Act] = &[
@@ -93,7 +97,15 @@ pub(crate) const ACTS: &[Act] = &[
         deep: false,
     },
     Act::Search {
+        by: By::Ten,
+        deep: false,
+    },
+    Act::Search {
         by: By::Family,
+        deep: false,
+    },
+    Act::Search {
+        by: By::Short,
         deep: false,
     },
     Act::Count(By::All),
@@ -102,13 +114,17 @@ pub(crate) const ACTS: &[Act] = &[
     Act::Count(By::Office),
     Act::Count(By::Email),
     Act::Count(By::Part),
+    Act::Count(By::Ten),
     Act::Count(By::Family),
     Act::Users(Text::Nothing),
     Act::Users(Text::Email),
     Act::Users(Text::Part),
+    Act::Users(Text::Ten),
+    Act::Users(Text::Family),
     Act::CountUsers(Text::Nothing),
     Act::CountUsers(Text::Email),
     Act::CountUsers(Text::Part),
+    Act::CountUsers(Text::Ten),
     Act::AuditOfUser,
     Act::Overview,
     Act::CleanUp,
@@ -135,11 +151,17 @@ impl Act {
         }
     }
 
+    /// Is there more to answer on the large database? Ten thousand sessions of a frequent name are
+    /// not on the small one.
+    pub(crate) fn answers_more(self) -> bool {
+        self == Self::Count(By::Family)
+    }
+
     /// How often it is done before it is counted, so that what it needs is in memory, and counted.
     pub(crate) fn rounds(self) -> (usize, usize) {
         // A small database has no more live sessions to clean up.
         if self == Self::CleanUp {
-            (1, 6)
+            (4, 56)
         } else {
             (2 * KNOWN as usize, 200)
         }
@@ -169,8 +191,9 @@ impl Act {
             Self::AuditOfUser => {
                 let user = scene.user();
                 let search = AuditSearch {
+                    receipt_id: None,
                     user_id: Some(scene.rows.user_id(user)),
-                    action: None,
+                    ..AuditSearch::default()
                 };
                 timed(scene.context.store.search_audit(search, None, PAGE)).await
             }
@@ -190,7 +213,9 @@ impl By {
             Self::Office => "by address of many",
             Self::Email => "by a whole e-mail address",
             Self::Part => "by part of an e-mail address",
+            Self::Ten => "by part of some ten addresses",
             Self::Family => "by a frequent name",
+            Self::Short => "by two letters",
         }
     }
 
@@ -202,7 +227,9 @@ impl By {
             Self::Office => Rows::office(user),
             Self::Email => Rows::email(user),
             Self::Part => part(user),
-            Self::Family => "lovelace".to_owned(),
+            Self::Ten => ten(scene),
+            Self::Family => FREQUENT.to_owned(),
+            Self::Short => SHORT.to_owned(),
         };
         SessionSearch {
             user_id: (self == Self::User).then(|| scene.rows.user_id(user)),
@@ -231,6 +258,8 @@ impl Text {
             Self::Nothing => "of all",
             Self::Email => "by a whole e-mail address",
             Self::Part => "by part of an e-mail address",
+            Self::Ten => "by part of some ten addresses",
+            Self::Family => "by a frequent name",
         }
     }
 
@@ -240,8 +269,31 @@ impl Text {
             Self::Nothing => String::new(),
             Self::Email => Rows::email(user),
             Self::Part => part(user),
+            Self::Ten => ten(scene),
+            Self::Family => FREQUENT.to_owned(),
         }
     }
+}
+
+/// A name that one user in eleven has, and two letters that one in eight begins with: a page of them
+/// is full at once.
+const FREQUENT: &str = "lovelace";
+const SHORT: &str = "gr";
+
+/// A text that is in the addresses of some ten users, however many there are, so that on both
+/// databases the answer is as large.
+fn ten(scene: &Scene) -> String {
+    let numbers = ["1", "12", "100", "1002", "10000"];
+    let found = |number: &str| {
+        let text = number.to_owned();
+        let with = |user: &u64| Rows::email(*user).contains(&format!("hopper{text}"));
+        (0..scene.rows.users()).filter(with).count()
+    };
+    let number = scene.ten.get_or_init(|| {
+        let few = numbers.iter().find(|number| found(number) <= 12);
+        (*few.unwrap()).to_owned()
+    });
+    format!("hopper{number}")
 }
 
 /// A text that is in the address of one user.

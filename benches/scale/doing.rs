@@ -51,7 +51,9 @@ pub(crate) async fn sign_in(scene: &mut Scene) -> Duration {
         lifetimes: context.settings.lifetimes(true),
         amr: "pwd",
         device: Device::default(),
-        ip: ip.to_string(),
+        ip,
+        place: None,
+        impersonation: None,
     };
     let (refresh_id, hash) = (new_id(now).unwrap(), token_hash(&random_token().unwrap()));
     let origin = Origin {

@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) database: Database,
     /// Where the last page of a list is, so that it is looked for once.
     pub(crate) cursors: Vec<(Act, Option<Uuid>)>,
+    /// See the acts: looked for once.
+    pub(crate) ten: std::cell::OnceCell<String>,
     known: Vec<u64>,
     used: HashSet<u64>,
     random: u64,
@@ -66,6 +68,7 @@ impl Scene {
             rows,
             database,
             cursors: Vec::new(),
+            ten: std::cell::OnceCell::new(),
             // Nobody ends them: an end would be remembered, and never be asked about again.
             used: known.iter().copied().collect(),
             known,

@@ -22,10 +22,12 @@ pub struct Model {
     pub subject_id: Option<Uuid>,
     /// The session concerned.
     pub session_id: Option<Uuid>,
-    /// Client address.
+    /// Client address, for as long as it is kept.
     pub ip: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
 }

@@ -5,9 +5,12 @@
 
 pub mod accounts;
 pub mod audit_events;
+pub mod leases;
 pub mod organizations;
+pub mod outbox;
 pub mod refresh_tokens;
 pub mod sealed_keys;
+pub mod session_policies;
 pub mod sessions;
 pub mod throttles;
 pub mod user_organizations;

@@ -17,6 +17,12 @@ pub struct Model {
     pub token_hash: Vec<u8>,
     /// When it was rotated.
     pub consumed_at: Option<DateTimeUtc>,
+    /// What the access tokens of the answers with it say in their `jti`, until one of them was seen.
+    pub awaited_receipt: Option<i32>,
+    /// When it was last handed out while nobody was known to have it.
+    pub given_at: Option<DateTimeUtc>,
+    /// To which client address; only until it is rotated.
+    pub given_ip: Option<String>,
     /// When the row was made.
     pub created_at: DateTimeUtc,
 }

@@ -30,8 +30,12 @@ pub struct Model {
     pub idle_expires_at: DateTimeUtc,
     /// Absolute lifetime.
     pub expires_at: DateTimeUtc,
-    /// Client address at sign-in.
+    /// Client address at sign-in; empty once it is kept no longer.
     pub ip: String,
+    /// The same in an order by which networks are found, see `rules::client_address`. None with it.
+    pub ip_bytes: Option<Vec<u8>>,
+    /// Where that was, roughly, in words.
+    pub place: Option<String>,
     /// As sent at sign-in, shortened.
     pub user_agent: String,
     /// Kind of device.
@@ -46,6 +50,14 @@ pub struct Model {
     pub end_reason: Option<String>,
     /// The person who ended it, if one did.
     pub ended_by: Option<Uuid>,
+    /// The administrator who opened it as this user, if one did.
+    pub impersonator_id: Option<Uuid>,
+    /// The administrator's own session, from which it was opened.
+    pub impersonator_session_id: Option<Uuid>,
+    /// Why, in the administrator's words.
+    pub impersonation_reason: Option<String>,
+    /// Opened for looking alone.
+    pub read_only: bool,
     /// When the row was made.
     pub created_at: DateTimeUtc,
     /// When the row last changed.

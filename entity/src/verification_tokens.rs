@@ -23,6 +23,10 @@ pub struct Model {
     pub consumed_at: Option<DateTimeUtc>,
     /// When the row was made.
     pub created_at: DateTimeUtc,
+    /// The session it is about.
+    pub session_id: Option<Uuid>,
+    /// The e-mail address that it confirms.
+    pub email: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -7,7 +7,7 @@ use crate::cli::migrate;
 use crate::cli::open::{self, Tables};
 use crate::cli::output::{self, counted, harmless};
 use crate::clock::SystemClock;
-use crate::service::doctor::{Check, Outcome, check_host, check_tables, sqlite_file};
+use crate::service::doctor::{Check, Outcome, check_host, check_mail, check_tables, sqlite_file};
 use crate::settings::Settings;
 
 /// A check, as written.
@@ -67,6 +67,7 @@ pub(super) async fn run(as_json: bool) -> Result<(), Failure> {
 async fn examine(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![Check::ok("settings", "all were read and make sense")];
     checks.extend(check_host(settings));
+    checks.push(check_mail(settings).await);
     checks.extend(check_database(settings).await);
     checks
 }

@@ -238,6 +238,7 @@ pub(super) async fn show_session(
     let (live, because) = match session::judge(facts, auth_time, now) {
         Verdict::Live => (true, "its session is live".to_owned()),
         Verdict::PastLimit(reason) => (false, has_ended(reason)),
+        Verdict::ImpersonatorGone => (false, has_ended(EndReason::ImpersonatorGone)),
         Verdict::UserDisabled => (false, "its user is disabled (user-disabled)".to_owned()),
         Verdict::Superseded => (false, Fault::Superseded.to_string()),
         Verdict::FactsAreOld => (

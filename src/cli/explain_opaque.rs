@@ -5,6 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::instant_from;
 use crate::rules::refresh::{GRACE, Presented, judge};
 use crate::service::Context;
+use crate::service::refresh::successor_of;
 use crate::service::tokens::{successor, token_hash};
 use crate::settings::Secret;
 use crate::store::verification_tokens::Purpose;
@@ -48,11 +49,7 @@ pub(super) async fn opaque(context: &Context, token: &Secret) -> Result<(), Fail
         .store
         .find_refresh_token(&token_hash(successor(context, token.reveal()).reveal()))
         .await?;
-    let presented = judge(
-        found.consumed_at,
-        next.is_some_and(|next| next.consumed_at.is_some()),
-        now,
-    );
+    let presented = judge(successor_of(&found, next.as_ref()), now);
     let rotated = found
         .consumed_at
         .map_or_else(|| "never".to_owned(), |at| instant_from(at, now));
@@ -67,18 +64,22 @@ pub(super) async fn opaque(context: &Context, token: &Secret) -> Result<(), Fail
     }
     match presented {
         Presented::Rotate => conclude(true, "its next use rotates it"),
-        Presented::SameSuccessor => {
+        Presented::AnswerLost => conclude(
+            true,
+            "nobody is known to have its successor yet, so it gets the same one again",
+        ),
+        Presented::OtherTab => {
             let seconds = GRACE.num_seconds();
             conclude(
                 true,
                 format!(
-                    "within {seconds} seconds of its rotation it gets the same successor again"
+                    "within {seconds} seconds, like another tab, it gets the same successor again"
                 ),
             )
         }
         Presented::Reused => conclude(
             false,
-            "it was rotated; using it again ends its session (refresh-reuse)",
+            "its successor is in use; using it again ends its session (refresh-reuse)",
         ),
     }
 }

@@ -5,6 +5,7 @@
 
 mod demo;
 mod doctor;
+mod end_where;
 mod explain;
 mod explain_opaque;
 mod failure;
@@ -12,7 +13,9 @@ mod input;
 mod keys;
 mod migrate;
 mod open;
+mod organization;
 mod output;
+mod policy;
 mod serve;
 mod session;
 mod session_rows;
@@ -53,6 +56,12 @@ enum Command {
     /// Make, list and change users
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Say how long sessions of a role or organisation may live, and how many there may be
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Make and list organisations, and say who is a member
+    #[command(subcommand)]
+    Organization(organization::OrganizationCommand),
     /// List and end sessions
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -104,6 +113,8 @@ impl Command {
             Self::Serve => serve::run(),
             Self::Migrate(command) => block_on(migrate::run(command)),
             Self::User(command) => block_on(user::run(command)),
+            Self::Policy(command) => block_on(policy::run(command)),
+            Self::Organization(command) => block_on(organization::run(command)),
             Self::Session(command) => block_on(session::run(command)),
             Self::Seed => block_on(demo::seed()),
             Self::Reset(_) => block_on(demo::reset()),

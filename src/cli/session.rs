@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use crate::cli::end_where::{self, EndWhereArgs};
 use crate::cli::failure::Failure;
 use crate::cli::input::UserName;
 use crate::cli::output::{self, counted, instant};
-use crate::cli::session_rows::SessionRow;
+use crate::cli::session_rows::{self, SessionRow};
 use crate::cli::{AsJson, Consent, open};
 use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::record::{SessionSearch, SessionStatus, Statistics};
 use crate::service::Context;
-use crate::service::cleanup::cleanup;
+use crate::service::cleanup::{cleanup, dry_run};
 use crate::service::end_session::{end, end_everyone};
 use crate::store::sessions::Which;
 
@@ -23,6 +24,13 @@ use crate::store::sessions::Which;
 pub(super) enum SessionCommand {
     /// List sessions, newest first
     List(ListArgs),
+    /// Show one session with its limits, and who set them
+    Show {
+        /// Its id
+        session: SessionId,
+        #[command(flatten)]
+        as_json: AsJson,
+    },
     /// End one session
     End {
         /// Its id
@@ -33,10 +41,12 @@ pub(super) enum SessionCommand {
         /// E-mail address or id
         user: UserName,
     },
+    /// End every session of which all that is said holds
+    EndWhere(EndWhereArgs),
     /// End everyone's sessions
     EndAll(Consent),
-    /// Write down which sessions have ended by a limit
-    Cleanup,
+    /// Write down which sessions have ended by a limit, and delete what is old enough
+    Cleanup(CleanupArgs),
     /// Count users, sessions and sign-ins
     Stats(AsJson),
 }
@@ -52,6 +62,15 @@ pub(super) struct ListArgs {
     /// Most sessions listed
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    as_json: AsJson,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CleanupArgs {
+    /// Only count what would be ended and deleted; change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     as_json: AsJson,
 }
@@ -80,6 +99,9 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
     let context = open::context().await?;
     match command {
         SessionCommand::List(args) => list(&context, args).await,
+        SessionCommand::Show { session, as_json } => {
+            session_rows::show(&context, session, as_json.json).await
+        }
         SessionCommand::End { session } => end_one(&context, session).await,
         SessionCommand::EndUser { user } => {
             let user = user.find(&context).await?;
@@ -97,23 +119,51 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
             ))?;
             output::bound(&context)
         }
+        SessionCommand::EndWhere(args) => end_where::run(&context, args).await,
         SessionCommand::EndAll(_) => {
             let ended = end_everyone(&context, None, Origin::HOST).await?;
             output::line(format!("Ended {}.", counted(ended, "session")))?;
             output::bound(&context)
         }
-        SessionCommand::Cleanup => {
-            let cleaned = cleanup(&context, Origin::HOST).await?;
-            output::line(format!(
-                "Wrote down that {} ended by a limit.",
-                counted(cleaned, "session")
-            ))
-        }
+        SessionCommand::Cleanup(args) => clean_up(&context, &args).await,
         SessionCommand::Stats(AsJson { json }) => {
             let statistics = context.store.statistics(context.now()).await?;
             stats(statistics, json)
         }
     }
+}
+
+async fn clean_up(context: &Context, args: &CleanupArgs) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Shown {
+        cleaned: u64,
+        deleted: BTreeMap<&'static str, u64>,
+        dry_run: bool,
+    }
+
+    let done = if args.dry_run {
+        dry_run(context).await?
+    } else {
+        cleanup(context, Origin::HOST).await?
+    };
+    if args.as_json.json {
+        let deleted = done.deleted.iter();
+        return output::json(&Shown {
+            cleaned: done.ended,
+            deleted: deleted.map(|(kept, count)| (kept.code(), *count)).collect(),
+            dry_run: args.dry_run,
+        });
+    }
+    output::line(if args.dry_run {
+        "Nothing was changed. A clean-up would end and delete:"
+    } else {
+        "Ended and deleted:"
+    })?;
+    let mut pairs = vec![("sessions past a limit", done.ended.to_string())];
+    for (kept, count) in done.deleted {
+        pairs.push((kept.words(), count.to_string()));
+    }
+    output::pairs(&pairs)
 }
 
 async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {

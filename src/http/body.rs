@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::header_text;
 use crate::rules::strict_json;
+use crate::settings::Secret;
 
 /// Largest body that is read, in bytes. The longest password takes 3 KB in a form.
 const MAX_BYTES: usize = 32 * 1024;
@@ -23,35 +24,72 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Name of the hidden field of every form.
 const FORM_TOKEN: &str = "csrf_token";
 
-/// A form's hidden text and its fields.
-pub async fn form<T: DeserializeOwned>(
-    request: &HttpRequest,
-    payload: Payload,
-) -> Result<(String, T), Problem> {
+/// Name of the field in which a form that waited for a fresh proof brings the password. No form of
+/// its own may have a field of this name.
+pub const PROOF: &str = "step_up_password";
+
+/// What the names of fields say that are never written onto a page.
+const SECRET: [&str; 4] = ["password", "secret", "code", "token"];
+
+/// A form of ours, as it was sent.
+#[derive(Debug)]
+pub struct Sent {
+    /// Its hidden text.
+    pub token: String,
+    /// The password that makes up for an old proof, if it came along.
+    pub proof: Option<Secret>,
+    fields: Vec<(String, Zeroizing<String>)>,
+}
+
+impl Sent {
+    /// Its own fields.
+    pub fn fields<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let fields = Zeroizing::new(serde_urlencoded::to_string(&self.fields).unwrap_or_default());
+        serde_urlencoded::from_str(&fields).map_err(unreadable)
+    }
+
+    /// Its own fields, to be written onto a page; none if one of them may hold a secret.
+    pub fn harmless(&self) -> Option<Vec<(String, String)>> {
+        let secret = |name: &str| SECRET.iter().any(|word| name.contains(word));
+        if self.fields.iter().any(|(name, _)| secret(name)) {
+            return None;
+        }
+        let fields = self.fields.iter();
+        Some(
+            fields
+                .map(|(name, value)| (name.clone(), value.to_string()))
+                .collect(),
+        )
+    }
+}
+
+/// Reads a form of ours.
+pub async fn form(request: &HttpRequest, payload: Payload) -> Result<Sent, Problem> {
     must_be(request, "application/x-www-form-urlencoded")?;
     let bytes = read(request, payload).await?;
-    let malformed = |error: serde_urlencoded::de::Error| {
-        Problem::new(
-            Code::InvalidRequest,
-            format!("The form cannot be read: {error}."),
-        )
-    };
     let pairs: Vec<(String, Zeroizing<String>)> =
-        serde_urlencoded::from_bytes(&bytes).map_err(malformed)?;
-    let mut token = String::new();
-    let mut fields = Vec::with_capacity(pairs.len());
-    for (name, value) in &pairs {
-        if name == FORM_TOKEN {
-            token.push_str(value);
-        } else {
-            fields.push((name, value));
+        serde_urlencoded::from_bytes(&bytes).map_err(unreadable)?;
+    let mut sent = Sent {
+        token: String::new(),
+        proof: None,
+        fields: Vec::with_capacity(pairs.len()),
+    };
+    for (name, value) in pairs {
+        match name.as_str() {
+            // Sent twice, both are wrong together.
+            FORM_TOKEN => sent.token.push_str(&value),
+            PROOF if sent.proof.is_none() => sent.proof = Some(Secret::new(value.to_string())),
+            _ => sent.fields.push((name, value)),
         }
     }
-    let fields = Zeroizing::new(serde_urlencoded::to_string(fields).unwrap_or_default());
-    Ok((
-        token,
-        serde_urlencoded::from_str(&fields).map_err(malformed)?,
-    ))
+    Ok(sent)
+}
+
+fn unreadable(error: serde_urlencoded::de::Error) -> Problem {
+    Problem::new(
+        Code::InvalidRequest,
+        format!("The form cannot be read: {error}."),
+    )
 }
 
 /// A JSON document.
@@ -128,4 +166,32 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Zeroizing<V
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::Sent;
+
+    fn sent(names: &[&str]) -> Sent {
+        let field = |name: &&str| ((*name).to_owned(), Zeroizing::new("value".to_owned()));
+        Sent {
+            token: String::new(),
+            proof: None,
+            fields: names.iter().map(field).collect(),
+        }
+    }
+
+    #[test]
+    fn a_form_with_a_secret_in_it_is_not_written_onto_a_page() {
+        for names in [&[][..], &["email"], &["name", "roles"], &["include_self"]] {
+            let harmless = sent(names).harmless().unwrap_or_default();
+            let kept: Vec<_> = harmless.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(kept, names);
+        }
+        for secret in ["password", "new_password", "code", "token", "shared_secret"] {
+            assert!(sent(&["email", secret]).harmless().is_none(), "{secret}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The two cookies: the access token, and the refresh token that renews it. Before sign-in the
-//! first holds a random text instead, to which the forms of that browser are bound.
+//! first holds a random text instead, to which the forms of that browser are bound. While an
+//! administrator looks on as another user, a third keeps the refresh token of their own session.
 
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
@@ -27,6 +28,18 @@ pub struct Cookies {
 #[derive(Debug, Default)]
 pub struct SetCookies(Vec<HeaderValue>);
 
+impl SetCookies {
+    /// The value that a cookie will have.
+    fn value(&self, name: &str) -> Option<String> {
+        let cookies = self.0.iter().filter_map(|header| header.to_str().ok());
+        let pairs = cookies.filter_map(|text| text.split(';').next()?.split_once('='));
+        pairs
+            .filter(|(key, value)| *key == name && !value.is_empty())
+            .map(|(_, value)| value.to_owned())
+            .last()
+    }
+}
+
 impl Cookies {
     /// Name of the cookie with the access token.
     pub fn access_name(self) -> &'static str {
@@ -46,6 +59,15 @@ impl Cookies {
         }
     }
 
+    /// Name of the cookie with the refresh token of an administrator's own session.
+    pub fn own_name(self) -> &'static str {
+        if self.https {
+            "__Host-portcullis_own"
+        } else {
+            "portcullis_own"
+        }
+    }
+
     /// The access token in the cookies.
     pub fn access_token(self, request: &HttpRequest) -> Option<&str> {
         find(request, self.access_name()).filter(|value| !value.starts_with(BEFORE_SIGN_IN))
@@ -54,6 +76,11 @@ impl Cookies {
     /// The refresh token in the cookies.
     pub fn refresh_token(self, request: &HttpRequest) -> Option<&str> {
         find(request, self.refresh_name())
+    }
+
+    /// The refresh token of the administrator's own session, while they look on as another user.
+    pub fn own_refresh_token(self, request: &HttpRequest) -> Option<&str> {
+        find(request, self.own_name())
     }
 
     /// The random text of a browser that is not signed in.
@@ -90,8 +117,35 @@ impl Cookies {
         );
     }
 
-    /// Takes both cookies away, if the browser has them.
+    /// Lays the refresh token of the session aside, until the browser is closed at the longest.
+    pub fn keep_own(self, request: &HttpRequest) {
+        let name = self.refresh_name();
+        // This very request may have renewed it.
+        let renewed = request
+            .extensions()
+            .get::<SetCookies>()
+            .and_then(|cookies| cookies.value(name));
+        if let Some(token) = renewed.or_else(|| self.refresh_token(request).map(str::to_owned)) {
+            self.set(request, self.own_name(), &token, None);
+        }
+    }
+
+    /// Takes up again what was laid aside, in the place of a session that has ended. False if there
+    /// is nothing.
+    pub fn take_up_own(self, request: &HttpRequest) -> bool {
+        let Some(token) = self.own_refresh_token(request) else {
+            return false;
+        };
+        self.clear(request);
+        self.set(request, self.refresh_name(), token, None);
+        true
+    }
+
+    /// Takes the cookies away.
     pub fn clear(self, request: &HttpRequest) {
+        if self.own_refresh_token(request).is_some() {
+            self.set(request, self.own_name(), "", Some(Duration::ZERO));
+        }
         for name in [self.access_name(), self.refresh_name()] {
             self.set(request, name, "", Some(Duration::ZERO));
         }

@@ -15,11 +15,13 @@ use actix_web::http::header::{
     STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::{Error, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 
+use crate::http::carry_on::waiting;
 use crate::http::cookies;
-use crate::http::guards::is_api;
+use crate::http::guards::{Outdated, is_api};
 use crate::http::pages::shell::error_page;
+use crate::http::pages::step_up::carrying_on;
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::State;
@@ -70,14 +72,16 @@ where
         let request_id = self.numbers.next();
         let answer = self.inner.call(request);
         // Refusals come as responses; nothing inside ends in an error of its own.
-        Box::pin(async move { Ok(seal(finish(answer.await?), request_id, began)) })
+        Box::pin(async move { Ok(seal(finish(answer.await?).await, request_id, began)) })
     }
 }
 
 const INTERNAL: &str = "Something went wrong on this server. It has been written to its log.";
 
 /// Writes out a refusal in the form that is read on its path.
-fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>) -> ServiceResponse<BoxBody> {
+async fn finish<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+) -> ServiceResponse<BoxBody> {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response.map_into_boxed_body();
@@ -90,7 +94,7 @@ fn finish<B: MessageBody + 'static>(response: ServiceResponse<B>) -> ServiceResp
         None => foreign(error, status),
     };
     let request = response.request().clone();
-    let answer = refusal(&request, &problem);
+    let answer = refusal(&request, &problem).await;
     ServiceResponse::new(request, answer)
 }
 
@@ -108,18 +112,30 @@ fn foreign(error: &Error, status: StatusCode) -> Problem {
     Problem::new(code, "The request is not valid.")
 }
 
-fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
+async fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
     let api = is_api(request.path());
     let state = State::of(request);
     request_log::note(request, problem.code);
+    let mut is_oneself_again = false;
     if is_dead(request, problem, api) && state.cookies.any(request) {
-        state.cookies.clear(request);
+        // After a session that was opened as another user, one's own comes back.
+        is_oneself_again = state.cookies.take_up_own(request);
+        if !is_oneself_again {
+            state.cookies.clear(request);
+        }
+    }
+    if let Some(waiting) = waiting(request, problem)
+        && let Ok(answer) = carrying_on(request, waiting, problem).await
+    {
+        return answer;
     }
     let mut answer = if api {
         let body = serde_json::to_string(&problem.document()).unwrap_or_default();
         HttpResponse::build(problem.code.status())
             .content_type("application/problem+json")
             .body(body)
+    } else if is_oneself_again {
+        see_other("/account?done=impersonation-ended")
     } else if problem.needs_sign_in() {
         see_other(&sign_in_location(request, problem))
     } else if problem.code == Code::StepUpRequired {
@@ -149,6 +165,9 @@ fn refusal(request: &HttpRequest, problem: &Problem) -> HttpResponse {
 /// the API, an access token that is past its time says nothing of the refresh token beside it, and
 /// a bearer token nothing of the cookies.
 fn is_dead(request: &HttpRequest, problem: &Problem, api: bool) -> bool {
+    if request.extensions().get::<Outdated>().is_some() {
+        return false;
+    }
     let of_the_cookies = !request.headers().contains_key(AUTHORIZATION);
     problem.needs_sign_in() && (!api || (problem.session_id.is_some() && of_the_cookies))
 }
@@ -177,13 +196,16 @@ fn step_up_location(request: &HttpRequest) -> String {
 
 /// The page to come back to: the one asked for, or the one that holds the form that was sent.
 pub fn page_of(request: &HttpRequest) -> String {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let path = request.path();
+    // What is to be ended stands behind the `?`, and is there again after a step-up.
+    if matches!(*request.method(), Method::GET | Method::HEAD)
+        || path == "/admin/sessions/end-where"
+    {
         return request
             .uri()
             .path_and_query()
             .map_or_else(|| "/account".to_owned(), |path| path.as_str().to_owned());
     }
-    let path = request.path();
     let acts = [
         "/end",
         "/end-others",
@@ -191,17 +213,21 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/enable",
         "/end-sessions",
         "/invitation",
+        "/name",
+        "/impersonate",
     ];
     let parent = acts.iter().find_map(|act| path.strip_suffix(act));
     match parent {
         // A single session has no page of its own; it stands in a list.
-        Some(parent) if path.ends_with("/end") => parent
+        Some(parent) if path.ends_with("/end") || path.ends_with("/name") => parent
             .rsplit_once('/')
             .map_or(parent, |(list, _)| list)
             .to_owned(),
         Some(parent) => parent.to_owned(),
+        // To delete one is asked on its own page.
+        None if path.starts_with("/admin/policies/") => path.trim_end_matches("/delete").to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
-        None if path == "/sign-out" => "/account".to_owned(),
+        None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),
     }
 }

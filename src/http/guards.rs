@@ -1,7 +1,10 @@
 //! Who may pass. A handler's first parameter is a guard, alone or around the body that it reads,
 //! and a route without one cannot be written.
 //!
-//! A body is read only after its guard has admitted the caller.
+//! A body is read only after its guard has admitted the caller, or would if a form brought a fresh
+//! proof (`guarded_body`).
+
+mod as_another;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +13,21 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, ORIGIN};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use serde::de::DeserializeOwned;
 
-use crate::http::body;
+use crate::http::carry_on::Proven;
+pub use crate::http::guarded_body::{Form, Json, expected_form_token};
+pub use crate::http::guards::as_another::{ActingUser, FreshImpersonator, Leaver, PerhapsLeaver};
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::{State, header_text};
 use crate::rules::access_token::Fault;
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::impersonation::Want;
 use crate::rules::same_origin::{Evidence, evidence};
 use crate::rules::session::is_fresh;
 use crate::service::authenticate::{Authentication, Principal, authenticate};
 use crate::service::error::{Error, Refusal};
 use crate::service::refresh::refresh;
-use crate::service::tokens::{form_token, form_token_before_sign_in, same_secret};
 use crate::settings::Secret;
 
 /// Decides who may pass, before anything else of the request is read.
@@ -49,6 +53,12 @@ pub struct Perhaps(pub Option<Principal>);
 /// The session that the caller's dead credential belonged to, put beside a request by [`Perhaps`].
 #[derive(Clone, Copy, Debug)]
 pub struct DeadSession(pub SessionId);
+
+/// Put beside a request whose cookies were replaced by a fresh proof of identity. Most likely the
+/// browser has the new ones by now, from another tab, and must not be made to drop those; if it
+/// still sends the old ones to the sign-in page, that drops them.
+#[derive(Clone, Copy, Debug)]
+pub struct Outdated;
 
 /// Somebody signed in.
 #[derive(Clone, Debug)]
@@ -91,7 +101,7 @@ impl Guard for Perhaps {
     const NAME: &'static str = "Perhaps";
 
     async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-        match principal(request).await {
+        match principal(request, Want::Change).await {
             Ok(principal) => Ok(Self(Some(principal))),
             Err(problem) if problem.needs_sign_in() => {
                 if let Some(session_id) = problem.session_id {
@@ -114,7 +124,7 @@ macro_rules! guard {
             const NAME: &'static str = stringify!($name);
 
             async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
-                let principal = principal(request).await?;
+                let principal = principal(request, Want::Change).await?;
                 let check: fn(&HttpRequest, &Principal) -> Result<(), Problem> = $check;
                 check(request, &principal)?;
                 Ok(Self(principal))
@@ -135,31 +145,14 @@ guard!(FreshAdmin, |request, principal| {
     must_be_fresh(request, principal)
 });
 
-/// A guard, and behind it the fields of a form of ours, with its hidden text checked.
-#[derive(Clone, Debug)]
-pub struct Form<G, T> {
-    /// Who sent it.
-    pub by: G,
-    /// What it says.
-    pub fields: T,
-}
-
-/// A guard, and behind it a JSON document.
-#[derive(Clone, Debug)]
-pub struct Json<G, T> {
-    /// Who sent it.
-    pub by: G,
-    /// What it says.
-    pub document: T,
-}
-
 /// Something that begins with a guard.
 pub trait Guarded: FromRequest {
     /// The guard's name.
     const GUARD: &'static str;
 }
 
-type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
+/// What a guard's way through a request is.
+pub type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Problem>>>>;
 
 macro_rules! from_request {
     ($($name:ident)*) => {
@@ -182,63 +175,7 @@ macro_rules! from_request {
 }
 
 from_request!(Anyone Perhaps SignedInUser FreshUser Admin FreshAdmin);
-
-impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Form<G, T> {
-    type Error = Problem;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let payload = payload.take();
-        Box::pin(async move {
-            if claimed_origin(&request) == Evidence::CrossSite {
-                return Err(cross_site(&request));
-            }
-            let by = G::admit(&request).await?;
-            let (token, fields) = body::form(&request, payload).await?;
-            let expected = expected_form_token(&request, by.session_id());
-            if !expected.is_some_and(|expected| same_secret(&expected, &token)) {
-                return Err(cross_site(&request));
-            }
-            Ok(Self { by, fields })
-        })
-    }
-}
-
-impl<G: Guard, T: DeserializeOwned + 'static> Guarded for Form<G, T> {
-    const GUARD: &'static str = G::NAME;
-}
-
-impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Json<G, T> {
-    type Error = Problem;
-    type Future = Extraction<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let payload = payload.take();
-        Box::pin(async move {
-            let by = G::admit(&request).await?;
-            let document = body::json(&request, payload).await?;
-            Ok(Self { by, document })
-        })
-    }
-}
-
-impl<G: Guard, T: DeserializeOwned + 'static> Guarded for Json<G, T> {
-    const GUARD: &'static str = G::NAME;
-}
-
-/// The hidden text that forms of this caller must carry.
-pub fn expected_form_token(request: &HttpRequest, session_id: Option<SessionId>) -> Option<String> {
-    let state = State::of(request);
-    match session_id {
-        Some(session_id) => Some(form_token(&state.context, session_id)),
-        None => state
-            .cookies
-            .before_sign_in(request)
-            .map(|cookie| form_token_before_sign_in(&state.context, cookie)),
-    }
-}
+from_request!(Leaver PerhapsLeaver ActingUser FreshImpersonator);
 
 /// Refuses an unsafe request that was made with a cookie and does not come from our own pages.
 /// Without a cookie there is nothing that another site could misuse.
@@ -251,8 +188,13 @@ pub fn same_origin_if_cookie(request: &HttpRequest) -> Result<(), Problem> {
 }
 
 /// Somebody signed in: by bearer token or cookie under `/api`, by cookie on pages, where an
-/// expired access token is renewed on the way.
-async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+/// expired access token is renewed on the way. `unsafe_want` is what an unsafe method asks for.
+async fn principal(request: &HttpRequest, unsafe_want: Want) -> Result<Principal, Problem> {
+    let proven = request.extensions().get().cloned();
+    if let Some(Proven(principal)) = proven {
+        as_another::must_be_allowed(request, &principal, unsafe_want)?;
+        return Ok(principal);
+    }
     let state = State::of(request);
     let api = is_api(request.path());
     let bearer = if api { bearer(request)? } else { None };
@@ -278,6 +220,7 @@ async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
         user_id: facts.user_id,
     });
     request.extensions_mut().insert(principal.clone());
+    as_another::must_be_allowed(request, &principal, unsafe_want)?;
     Ok(principal)
 }
 
@@ -303,7 +246,12 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
             })
         }
         // Nobody issued it: as if there were none.
-        Err(Error::Refused(Refusal::UnknownRefreshToken)) => Err(Problem::no_credential()),
+        Err(Error::Refused(Refusal::UnknownRefreshToken)) => {
+            if let Authentication::Refused(Refusal::Token(Fault::Superseded)) = outcome {
+                request.extensions_mut().insert(Outdated);
+            }
+            Err(Problem::no_credential())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -313,7 +261,7 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
 pub async fn recognise(request: &HttpRequest) {
     if !is_api(request.path()) {
         // Without the database, or with cookies that are good for nothing, it is nobody.
-        let _ = principal(request).await;
+        let _ = principal(request, Want::Look).await;
     }
 }
 
@@ -351,7 +299,8 @@ fn is_safe(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-fn claimed_origin(request: &HttpRequest) -> Evidence {
+/// Where the browser says that the request comes from.
+pub(super) fn claimed_origin(request: &HttpRequest) -> Evidence {
     const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
     let headers = request.headers();
     let own = &State::of(request).context.settings.public_origin;
@@ -362,7 +311,8 @@ fn claimed_origin(request: &HttpRequest) -> Evidence {
     )
 }
 
-fn cross_site(request: &HttpRequest) -> Problem {
+/// The refusal of what does not come from a page of ours.
+pub(super) fn cross_site(request: &HttpRequest) -> Problem {
     request_log::warn(request, "refused: not from our own page");
     Problem::new(
         Code::CrossSite,
@@ -387,9 +337,13 @@ fn must_be_fresh(request: &HttpRequest, principal: &Principal) -> Result<(), Pro
     if is_fresh(principal.facts.auth_time.at(), max_age, context.now()) {
         return Ok(());
     }
-    let detail = "This needs a proof of who you are that is more recent. Give your password again: POST /api/auth/step-up.";
+    let seconds = max_age.num_seconds();
+    let detail = format!(
+        "This needs a proof of who you are from the last {seconds} seconds. Send the password to \
+         POST /api/auth/step-up, and try again with the tokens that it answers."
+    );
     Err(Problem {
-        max_age_secs: Some(max_age.num_seconds()),
+        max_age_secs: Some(seconds),
         ..Problem::new(Code::StepUpRequired, detail)
     })
 }

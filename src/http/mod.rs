@@ -5,8 +5,10 @@
 
 pub mod api;
 pub mod body;
+pub mod carry_on;
 pub mod cookies;
 pub mod edge;
+pub mod guarded_body;
 pub mod guards;
 pub mod metrics;
 pub mod pages;

@@ -9,10 +9,12 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use crate::http::api::documents::ChoiceDocument;
 use crate::rules::access_token::Fault;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::service::error::{Error, Refusal};
+use crate::service::open_session::Choice;
 use crate::store::StoreError;
 
 macro_rules! codes {
@@ -106,9 +108,11 @@ pub struct Problem {
     /// When it is worth trying again.
     pub retry_after_secs: Option<u64>,
     /// The methods there are.
-    pub allow: Option<String>,
+    pub allow: Option<Box<str>>,
     /// For how old a proof of identity may be, in seconds (RFC 9470).
     pub max_age_secs: Option<i64>,
+    /// By which sessions room can be made for a new one.
+    pub choice: Option<Box<Choice>>,
 }
 
 /// A problem as JSON.
@@ -125,6 +129,8 @@ pub struct ProblemDocument<'a> {
     field: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age: Option<i64>,
+    #[serde(flatten)]
+    choice: Option<ChoiceDocument<'a>>,
 }
 
 impl Problem {
@@ -139,6 +145,7 @@ impl Problem {
             retry_after_secs: None,
             allow: None,
             max_age_secs: None,
+            choice: None,
         }
     }
 
@@ -163,6 +170,7 @@ impl Problem {
             reason: self.reason,
             field: self.field,
             max_age: self.max_age_secs,
+            choice: self.choice.as_deref().map(ChoiceDocument::new),
         }
     }
 
@@ -278,6 +286,11 @@ impl From<Error> for Problem {
             },
             Error::NotFound(_) | Error::DeadLink => Self::new(Code::NotFound, detail),
             Error::Conflict(_) => Self::new(Code::Conflict, detail),
+            Error::NoRoom(no_room) => Self {
+                choice: no_room.choice.map(Box::new),
+                ..Self::new(Code::Conflict, detail)
+            },
+            Error::DeadChoice => Self::new(Code::InvalidCredentials, detail),
             Error::Internal(what) => {
                 tracing::error!(what, "an act failed for a reason of ours");
                 Self::new(Code::Internal, detail)

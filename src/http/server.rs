@@ -13,13 +13,14 @@ use crate::http::edge::Edge;
 use crate::http::state::State;
 use crate::http::views::RenderError;
 use crate::http::{metrics, routes};
-use crate::rules::audit::Origin;
-use crate::service::cleanup::cleanup;
 use crate::service::doctor::CLOCK_SKEW;
 use crate::service::error::Error;
 use crate::service::follow_changes::follow_changes;
+use crate::service::mail::{MailError, Mailer};
+use crate::service::outbox::{Deliverer, deliver_forever};
+use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
-use crate::service::{Context, StartError, set_up};
+use crate::service::{Context, StartError, cleanup, lease, set_up};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::change_list::Trimmer;
@@ -27,7 +28,7 @@ use crate::store::change_list::Trimmer;
 /// How often keys are read again, so that a rotation elsewhere is noticed.
 const KEYS_EVERY: Duration = Duration::from_secs(10);
 
-/// How often sessions past their limits are written down as ended.
+/// How often sessions past their limits are written down as ended, and what is old deleted.
 const CLEANUP_EVERY: Duration = Duration::from_secs(60);
 
 /// How long requests under way may take to finish when the server is told to stop.
@@ -51,6 +52,9 @@ pub enum ServeError {
         /// How far.
         seconds: i64,
     },
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// A template.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -77,8 +81,10 @@ pub enum ServeError {
 
 /// Serves until it is told to stop.
 pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
-    let context = Arc::new(Context::start(settings, store, Arc::new(SystemClock)).await?);
+    let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
+    let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
+    let deliverers: Vec<Arc<dyn Deliverer>> = vec![Arc::new(Mailer::new(&context.settings)?)];
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.
     let server = actix_web::rt::spawn(server);
@@ -95,7 +101,7 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     };
     tracing::info!(%address, public_url = context.settings.public_url, "listening");
     announce_set_up(&context).await?;
-    let background = background(Arc::clone(&context));
+    let background = background(Arc::clone(&context), deliverers);
     let outcome = match server.await {
         Ok(outcome) => outcome.map_err(ServeError::Run),
         Err(error) => Err(ServeError::Run(error.into())),
@@ -106,8 +112,14 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     background.abort();
     // Its connections are closed here, where there still is a runtime to close them.
     let _ = background.await;
+    if let Err(error) = lease::give_back(&context).await {
+        tracing::warn!(%error, "the lease of the clean-up was not given back; it ends by itself");
+    }
     if let Err(error) = write_touches(&context).await {
         tracing::warn!(%error, "the latest uses of sessions were not written");
+    }
+    if let Err(error) = write_receipts(&context).await {
+        tracing::warn!(%error, "the latest receipts of refreshes were not written");
     }
     tracing::info!("stopped");
     outcome
@@ -166,7 +178,10 @@ async fn announce_set_up(context: &Context) -> Result<(), ServeError> {
 }
 
 /// What goes on beside the requests.
-pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
+pub fn background(
+    context: Arc<Context>,
+    deliverers: Vec<Arc<dyn Deliverer>>,
+) -> tokio::task::JoinHandle<()> {
     let every = |period| {
         let mut interval = tokio::time::interval(period);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -183,19 +198,28 @@ pub fn background(context: Arc<Context>) -> tokio::task::JoinHandle<()> {
         let jobs = async {
             loop {
                 tokio::select! {
-                    _ = touches.tick() => warn_if(write_touches(&context).await, "uses of sessions"),
+                    _ = touches.tick() => {
+                        warn_if(write_touches(&context).await, "uses of sessions");
+                        warn_if(write_receipts(&context).await, "receipts of refreshes");
+                    }
                     _ = keys.tick() => warn_if(context.refresh_keys(TimeDelta::zero()).await, "keys"),
                     _ = trim.tick() => {
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
                         warn_if(trimmed, "the change list");
                     }
                     _ = tidy.tick() => context.store.cache().tidy(context.now()).await,
-                    _ = clean.tick() => warn_if(cleanup(&context, Origin::SYSTEM).await, "clean-up"),
                 }
             }
         };
-        // Neither keeps the other waiting, and neither ends.
-        tokio::join!(follow, jobs);
+        let clean = async {
+            loop {
+                clean.tick().await;
+                warn_if(cleanup::round(&context).await, "clean-up");
+            }
+        };
+        let deliver = deliver_forever(Arc::clone(&context), deliverers);
+        // None keeps another waiting, and none ends.
+        tokio::join!(follow, jobs, clean, deliver);
     })
 }
 

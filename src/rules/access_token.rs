@@ -31,7 +31,7 @@ pub struct Header {
     pub kid: String,
 }
 
-/// The claims, all required.
+/// The claims, all required but [`Claims::act`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Claims {
     /// The session. First, so that [`session_id_hint`] finds it.
@@ -61,6 +61,16 @@ pub struct Claims {
     /// Organisation when it was issued; never read here.
     #[serde(deserialize_with = "present")]
     pub org: Option<OrganizationId>,
+    /// Who acts, where it is not the user (RFC 8693 §4.1), for services behind; never read here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+}
+
+/// Whoever acts as the user.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Act {
+    /// An administrator.
+    pub sub: UserId,
 }
 
 /// One audience or several (RFC 7519 §4.1.3).

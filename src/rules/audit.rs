@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use uuid::Uuid;
+
 use crate::rules::id::{SessionId, UserId};
 
 /// Who acts.
@@ -94,10 +96,19 @@ actions! {
     SteppedUp = "step-up", "Confirmed their identity";
     StepUpFailed = "step-up-failed", "Failed to confirm their identity";
     SessionEnded = "session-ended", "Ended a session";
+    SessionNamed = "session-named", "Named a session";
     EveryoneOut = "everyone-out", "Ended everyone's sessions";
-    RefreshReused = "refresh-reuse", "Used a renewal token twice";
+    EndWhereBegun = "end-where-begun", "Began to end sessions by what is known of them";
+    EndWhere = "end-where", "Ended sessions by what is known of them";
+    RefreshReused = "refresh-reuse", "Used a copy of a session";
     PasswordChanged = "password-changed", "Changed the password";
     PasswordChangeFailed = "password-change-failed", "Failed to change the password";
+    NewDevice = "new-device", "Signed in from a new device or network";
+    SignInReported = "sign-in-reported", "Reported a sign-in as somebody else's";
+    ResetAsked = "reset-asked", "Asked for a new password by mail";
+    PasswordReset = "password-reset", "Chose a password by mailed link";
+    EmailChangeAsked = "email-change-asked", "Asked to change the e-mail address";
+    EmailChanged = "email-changed", "Changed the e-mail address";
     UserCreated = "user-created", "Created a user";
     UserUpdated = "user-updated", "Changed a user";
     UserDisabled = "user-disabled", "Disabled a user";
@@ -105,11 +116,21 @@ actions! {
     UserDeleted = "user-deleted", "Deleted a user";
     RoleGranted = "role-granted", "Gave a role";
     RoleRevoked = "role-revoked", "Took a role away";
+    OrganizationCreated = "organization-created", "Created an organisation";
+    MemberAdded = "member-added", "Added a member to an organisation";
+    MemberRemoved = "member-removed", "Removed a member from an organisation";
+    PolicySet = "policy-set", "Set a policy of sessions";
+    PolicyDeleted = "policy-deleted", "Deleted a policy of sessions";
+    LimitsLowered = "limits-lowered", "Lowered the limits of live sessions";
     InvitationMade = "invitation-made", "Made an invitation link";
     InvitationUsed = "invitation-used", "Chose a password by invitation link";
     FirstAdministrator = "first-administrator", "Set up the first administrator";
+    ImpersonationStarted = "impersonation-started", "Opened a session as another user";
     KeysRotated = "keys-rotated", "Rotated the signing key";
     CleanedUp = "cleaned-up", "Ended sessions past their limits";
+    AddressesDropped = "addresses-dropped", "Dropped old client addresses";
+    DeliveryRetried = "delivery-retried", "Had a delivery tried again";
+    DeliveryDropped = "delivery-dropped", "Dropped a delivery";
     Seeded = "seeded", "Laid the demonstration data";
     Reset = "reset", "Deleted everybody and everything";
 }
@@ -127,8 +148,15 @@ pub struct AuditEvent {
     pub session_id: Option<SessionId>,
     /// Why.
     pub reason: Option<&'static str>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
+    /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
+    /// is written down.
+    pub address: Option<String>,
+    /// The one-time link that is told of. Not part of what is written down.
+    pub link_id: Option<Uuid>,
 }
 
 impl AuditEvent {
@@ -140,7 +168,10 @@ impl AuditEvent {
             subject: None,
             session_id: None,
             reason: None,
+            receipt_id: None,
             detail: None,
+            address: None,
+            link_id: None,
         }
     }
 
@@ -162,9 +193,27 @@ impl AuditEvent {
         self
     }
 
+    /// As a part of the act with this receipt.
+    pub fn receipt(mut self, receipt_id: Uuid) -> Self {
+        self.receipt_id = Some(receipt_id);
+        self
+    }
+
     /// With these words.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// To be told to this e-mail address.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// To be told with this one-time link.
+    pub fn link(mut self, link_id: Uuid) -> Self {
+        self.link_id = Some(link_id);
         self
     }
 }

@@ -57,6 +57,15 @@ pub fn throttled_network(address: IpAddr) -> String {
     }
 }
 
+/// An address so that those of one network follow one another: its kind, then its bytes. Networks
+/// of one kind hold no address of the other.
+pub fn in_order(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => [&[4], v4.octets().as_slice()].concat(),
+        IpAddr::V6(v6) => [&[6], v6.octets().as_slice()].concat(),
+    }
+}
+
 fn last_untrusted(peer: IpAddr, trusted: &[IpNet], hops: &[&str]) -> IpAddr {
     let mut client = peer;
     for hop in hops.iter().rev() {
@@ -96,7 +105,7 @@ mod tests {
 
     use ipnet::IpNet;
 
-    use super::{client_address, throttled_network};
+    use super::{client_address, in_order, throttled_network};
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]))
@@ -168,5 +177,31 @@ mod tests {
             throttled_network(ip("2001:db8:1:2:3::4")),
             "2001:db8:1:2::/64"
         );
+    }
+
+    #[test]
+    fn addresses_of_a_network_follow_one_another() {
+        let sorted = [
+            "0.0.0.0",
+            "192.0.2.0",
+            "192.0.2.255",
+            "192.0.3.0",
+            "255.255.255.255",
+            "::",
+            "2001:db8::",
+            "2001:db8:0:ffff::1",
+            "2001:db8:1::",
+            "ffff::",
+        ];
+        let keys: Vec<_> = sorted
+            .iter()
+            .filter_map(|text| text.parse::<IpAddr>().ok())
+            .map(in_order)
+            .collect();
+        assert_eq!(keys.len(), sorted.len());
+        assert!(keys.is_sorted());
+        // An IPv4 address is one, however it is written.
+        let written = |text: &str| text.parse::<IpAddr>().map(in_order).ok();
+        assert_eq!(written("::ffff:192.0.2.7"), written("192.0.2.7"));
     }
 }

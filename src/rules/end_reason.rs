@@ -45,6 +45,10 @@ end_reasons! {
     EveryoneOut = "everyone-out", "an administrator ended everyone's sessions";
     /// The password was changed or reset elsewhere.
     PasswordChanged = "password-changed", "the password of your account was changed";
+    /// The e-mail address was changed elsewhere.
+    EmailChanged = "email-changed", "the e-mail address of your account was changed";
+    /// The person said that a sign-in was not theirs.
+    Reported = "reported", "a sign-in to your account was reported as somebody else's";
     /// The account was disabled.
     UserDisabled = "user-disabled", "your account was disabled";
     /// The account was deleted.
@@ -54,9 +58,15 @@ end_reasons! {
     /// The absolute lifetime is over.
     AbsoluteLifetime = "absolute-lifetime", "it reached its longest allowed duration";
     /// A refresh token was used a second time, as a thief would.
-    RefreshReuse = "refresh-reuse", "a renewal token of this session was used twice, as happens when somebody copied it";
+    RefreshReuse = "refresh-reuse", "a copy of this session, perhaps a stolen one, was used";
     /// Too many sessions at once.
     SessionLimit = "session-limit", "you signed in on more devices than are allowed at once";
+    /// The administrator who had opened it stopped looking on.
+    ImpersonationStopped = "impersonation-stopped", "the administrator who had opened it is done with it";
+    /// The administrator who had opened it may not have it open any more.
+    ImpersonatorGone = "impersonator-gone", "the administrator who had opened it was signed out or may no longer have it open";
+    /// A role or membership was taken away, and a policy ends the sessions then.
+    RoleTaken = "role-taken", "a role or membership of your account was taken away";
     /// The demonstration data was laid anew.
     Reseeded = "reseeded", "the demonstration data was laid anew";
 }

@@ -1,6 +1,6 @@
 //! What lists show: plain data about sessions, users and acts, as the tables hold them.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::rules::id::{OrganizationId, SessionId, UserId};
@@ -33,8 +33,10 @@ pub struct SessionRecord {
     pub name: Option<String>,
     /// What it runs on.
     pub device: Device,
-    /// Client address at sign-in.
-    pub ip: String,
+    /// Client address at sign-in, for as long as it is kept.
+    pub ip: Option<String>,
+    /// Where that was, roughly, in words; none where nothing is known of it.
+    pub place: Option<String>,
     /// Methods of proof (RFC 8176).
     pub amr: Vec<String>,
     /// Opened with "stay signed in".
@@ -45,6 +47,8 @@ pub struct SessionRecord {
     pub auth_time: DateTime<Utc>,
     /// Last use.
     pub last_seen_at: DateTime<Utc>,
+    /// Unused for this long, it ends.
+    pub idle_timeout: TimeDelta,
     /// Ends then if it is not used before.
     pub idle_expires_at: DateTime<Utc>,
     /// Ends then at the latest.
@@ -53,6 +57,19 @@ pub struct SessionRecord {
     pub ended: Option<Ended>,
     /// The user who ended it, if one did.
     pub ended_by: Option<UserId>,
+    /// The administrator who opened it, if it was not the user.
+    pub opened_by: Option<OpenedBy>,
+}
+
+/// Who opened a session as another user, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenedBy {
+    /// The administrator.
+    pub impersonator_id: UserId,
+    /// Why, in the administrator's words.
+    pub reason: String,
+    /// For looking alone.
+    pub read_only: bool,
 }
 
 /// A session and its user, for administrators.
@@ -130,10 +147,12 @@ pub struct AuditRecord {
     pub subject_email: Option<String>,
     /// The session concerned.
     pub session_id: Option<SessionId>,
-    /// Client address.
+    /// Client address, for as long as it is kept.
     pub ip: Option<String>,
     /// Why, as code.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more.
     pub detail: Option<String>,
 }

@@ -3,6 +3,10 @@
 /// The role that opens the console.
 pub const ADMIN: &str = "admin";
 
+/// The right to open a session as another user. It counts beside [`ADMIN`] alone: neither does
+/// without the other.
+pub const IMPERSONATOR: &str = "impersonator";
+
 /// A role's name, known to be well formed: 1 to 32 of `a-z`, `0-9`, `-`, `_`, `.`, `:`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Role(Box<str>);
@@ -37,6 +41,11 @@ impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Is one of these the role with this name?
+pub fn has(roles: &[Role], name: &str) -> bool {
+    roles.iter().any(|role| role.as_str() == name)
 }
 
 #[cfg(test)]

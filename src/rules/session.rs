@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::rules::amr::Amr;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::impersonation::Impersonation;
 use crate::rules::moment::{LastUse, Moment, Second};
 use crate::rules::person::Person;
 use crate::rules::role::ADMIN;
@@ -46,6 +47,8 @@ pub struct Facts {
     pub last_seen: LastUse,
     /// Absolute lifetime.
     pub expires_at: Moment,
+    /// The administrator who looks on as this user, if one does.
+    pub impersonation: Option<Box<Impersonation>>,
 }
 
 impl Facts {
@@ -54,9 +57,25 @@ impl Facts {
         self.person.roles().any(|own| own == role)
     }
 
-    /// May the user use the console?
+    /// May whoever uses the session use the console? Never somebody who looks on as another.
     pub fn is_admin(&self) -> bool {
-        self.has_role(ADMIN)
+        self.impersonation.is_none() && self.has_role(ADMIN)
+    }
+
+    /// Whose acts these are: the administrator's, where one looks on as the user.
+    pub fn actor(&self) -> UserId {
+        match &self.impersonation {
+            Some(impersonation) => impersonation.impersonator_id,
+            None => self.user_id,
+        }
+    }
+
+    /// Is whoever opened it still allowed to have it open? Always, if it was the user.
+    pub fn is_granted(&self) -> bool {
+        match &self.impersonation {
+            Some(impersonation) => impersonation.stands(|role| self.has_role(role)),
+            None => true,
+        }
     }
 
     /// Unused for this long, it ends.
@@ -87,6 +106,8 @@ pub enum Verdict {
     PastLimit(EndReason),
     /// Its user may not sign in.
     UserDisabled,
+    /// The administrator who opened it may not have it open any more.
+    ImpersonatorGone,
     /// The access token is older than the latest proof of identity (ASVS 7.2.4).
     Superseded,
     /// The access token is younger than these facts.
@@ -97,6 +118,9 @@ pub enum Verdict {
 pub fn judge(facts: &Facts, token_auth_time: DateTime<Utc>, now: DateTime<Utc>) -> Verdict {
     if !facts.user_enabled {
         return Verdict::UserDisabled;
+    }
+    if !facts.is_granted() {
+        return Verdict::ImpersonatorGone;
     }
     if now >= facts.expires_at.at() {
         return Verdict::PastLimit(EndReason::AbsoluteLifetime);
@@ -125,7 +149,9 @@ mod tests {
     use crate::rules::amr::Amr;
     use crate::rules::end_reason::EndReason;
     use crate::rules::id::{SessionId, UserId};
+    use crate::rules::impersonation::Impersonation;
     use crate::rules::person::Person;
+    use crate::rules::role::{IMPERSONATOR, Role};
 
     const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
 
@@ -147,12 +173,13 @@ mod tests {
             idle_timeout_secs: 60,
             last_seen: T0.into(),
             expires_at: at(100).into(),
+            impersonation: None,
         }
     }
 
     #[test]
     fn the_verdict_at_each_edge() {
-        use Verdict::{FactsAreOld, Live, PastLimit, Superseded, UserDisabled};
+        use Verdict::{FactsAreOld, ImpersonatorGone, Live, PastLimit, Superseded, UserDisabled};
         let seen = |seconds| Facts {
             last_seen: at(seconds).into(),
             ..facts()
@@ -161,6 +188,21 @@ mod tests {
             user_enabled: false,
             ..facts()
         };
+        let looked_on = |roles: &[Role]| Facts {
+            impersonation: Some(Box::new(Impersonation {
+                impersonator_id: UserId(Uuid::nil()),
+                opened_from: SessionId(Uuid::nil()),
+                reason: "a stated reason".into(),
+                read_only: true,
+                impersonator_roles: roles.into(),
+            })),
+            ..facts()
+        };
+        let (admin, right) = (
+            Role::admin(),
+            Role::new(IMPERSONATOR).unwrap_or(Role::admin()),
+        );
+        let (allowed, no_more) = (looked_on(&[admin.clone(), right]), looked_on(&[admin]));
         let proven = Facts {
             auth_time: at(5).into(),
             ..facts()
@@ -181,6 +223,21 @@ mod tests {
             ("both limits", facts(), at(0), at(500), lifetime),
             ("disabled", disabled.clone(), at(0), at(1), UserDisabled),
             ("disabled first", disabled, at(0), at(500), UserDisabled),
+            ("looked on by somebody who may", allowed, at(0), at(1), Live),
+            (
+                "by somebody who may no more",
+                no_more.clone(),
+                at(0),
+                at(1),
+                ImpersonatorGone,
+            ),
+            (
+                "who may no more first",
+                no_more,
+                at(0),
+                at(500),
+                ImpersonatorGone,
+            ),
             ("older proof", proven.clone(), at(4), at(6), Superseded),
             ("this proof", proven.clone(), at(5), at(6), Live),
             ("younger proof", proven, at(6), at(6), FactsAreOld),

@@ -16,6 +16,10 @@ pub enum Counter {
     Address,
     /// Refresh tokens nobody issued, from one address.
     RefreshFromAddress,
+    /// Mails asked for to one e-mail address.
+    MailToAccount,
+    /// Mails asked for from one address.
+    MailFromAddress,
 }
 
 impl Counter {
@@ -25,25 +29,40 @@ impl Counter {
             Self::Account | Self::AccountFromKnownAddress => 5,
             Self::Address => 20,
             Self::RefreshFromAddress => 100,
+            Self::MailToAccount => 3,
+            Self::MailFromAddress => 10,
         }
     }
 
     /// The longest wait.
     fn cap(self) -> TimeDelta {
         match self {
-            Self::Account | Self::Address => TimeDelta::minutes(15),
+            Self::Account | Self::Address | Self::MailToAccount | Self::MailFromAddress => {
+                TimeDelta::minutes(15)
+            }
             Self::AccountFromKnownAddress | Self::RefreshFromAddress => TimeDelta::minutes(1),
         }
     }
 
+    /// The first wait, in seconds. A mailbox is filled sooner than a password is guessed.
+    fn first_secs(self) -> i64 {
+        match self {
+            Self::MailToAccount | Self::MailFromAddress => 60,
+            Self::Account
+            | Self::AccountFromKnownAddress
+            | Self::Address
+            | Self::RefreshFromAddress => 1,
+        }
+    }
+
     /// How long nothing more is tried after this many consecutive failures: nothing at first, then
-    /// 1 s, doubled each time up to the cap.
+    /// the first wait, doubled each time up to the cap.
     pub fn delay(self, failures: u32) -> TimeDelta {
         let beyond = failures.saturating_sub(self.free());
         if beyond == 0 {
             return TimeDelta::zero();
         }
-        TimeDelta::seconds(1 << (beyond - 1).min(20)).min(self.cap())
+        TimeDelta::seconds(self.first_secs() << (beyond - 1).min(20)).min(self.cap())
     }
 }
 
@@ -81,6 +100,11 @@ mod tests {
             (Counter::Address, 21, 1),
             (Counter::RefreshFromAddress, 100, 0),
             (Counter::RefreshFromAddress, 101, 1),
+            (Counter::MailToAccount, 3, 0),
+            (Counter::MailToAccount, 4, 60),
+            (Counter::MailToAccount, 8, 900),
+            (Counter::MailFromAddress, 10, 0),
+            (Counter::MailFromAddress, 11, 60),
         ];
         for (counter, failures, seconds) in cases {
             assert_eq!(counter.delay(failures), TimeDelta::seconds(seconds));

@@ -12,7 +12,7 @@ use crate::service::Context;
 use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
 use crate::service::key_ring::KeyRingError;
-use crate::service::tokens::verify_access_token;
+use crate::service::tokens::{Verified, verify_access_token};
 use crate::service::touches::{Touches, write_touches};
 use crate::store::StoreError;
 use crate::store::sessions::Which;
@@ -53,10 +53,16 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
         Some((verified, cached)) => (verified, cached),
         None => {
             let generation = cache.generation();
-            let verified = match verify(context, token, now).await? {
+            let Verified {
+                token: verified,
+                receipt,
+            } = match verify(context, token, now).await? {
                 Ok(verified) => verified,
                 Err(fault) => return Ok(Authentication::Refused(Refusal::Token(fault))),
             };
+            if let Some(receipt) = receipt {
+                context.receipts.note(verified.session_id, receipt);
+            }
             let cached = load(context, verified, now).await?;
             cache.remember_token(&cached, token, verified, generation);
             (verified, Some(cached))
@@ -145,6 +151,7 @@ async fn settle(
         Verdict::Superseded => return Ok(refused(Refusal::Token(Fault::Superseded))),
         Verdict::FactsAreOld => return Ok(Settled::FactsAreOld),
         Verdict::UserDisabled => EndReason::UserDisabled,
+        Verdict::ImpersonatorGone => EndReason::ImpersonatorGone,
         Verdict::PastLimit(reason) => reason,
     };
     write_down(context, verified, reason, now).await
@@ -167,6 +174,12 @@ async fn write_down(
         .store
         .write(now, move |tx| {
             Box::pin(async move {
+                if reason == EndReason::ImpersonatorGone {
+                    // Whatever has become of it since: once is enough.
+                    let which = Which::One(session_id);
+                    let ended = end_sessions(tx, which, reason, Origin::SYSTEM).await?;
+                    return Ok(!ended.is_empty());
+                }
                 if reason == EndReason::UserDisabled {
                     let user = tx.lock_user(verified.user_id).await?;
                     if user.is_some_and(|user| user.enabled) {
@@ -193,7 +206,7 @@ async fn verify(
     context: &Context,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<Result<VerifiedToken, Fault>, StoreError> {
+) -> Result<Result<Verified, Fault>, StoreError> {
     let mut verified = verify_access_token(context, token, now);
     if verified == Err(Fault::UnknownKey) {
         match context.refresh_keys(UNKNOWN_KEY_PAUSE).await {

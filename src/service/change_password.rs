@@ -15,6 +15,7 @@ use crate::service::step_up::{Renewal, check_password};
 use crate::settings::Secret;
 use crate::store::sessions::Which;
 use crate::store::verification_tokens::Purpose;
+use crate::store::{StoreError, Transaction};
 
 /// Changes one's own password. This session goes on with new tokens; the user's others end if
 /// `end_others`.
@@ -58,9 +59,7 @@ pub async fn change_password(
                 } = new;
                 tx.set_password_hash(user_id, None, &text, &pepper_id, true)
                     .await?;
-                // A link that was made for choosing a password has served, or was made by a thief.
-                tx.void_verification_tokens(Purpose::Invitation, Some(user_id))
-                    .await?;
+                void_password_links(tx, user_id).await?;
                 if end_others {
                     let others = Which::UserExcept(user_id, session_id);
                     end_sessions(tx, others, EndReason::PasswordChanged, origin).await?;
@@ -115,16 +114,29 @@ pub async fn set_password(
     context
         .store
         .write(context.now(), move |tx| {
-            Box::pin(async move { keep_password(tx, user_id, new, origin).await })
+            Box::pin(async move { keep_password(tx, user_id, new, true, origin).await })
         })
         .await
 }
 
-/// Keeps a password that was chosen without knowing the old one, and ends all the user's sessions.
+/// Links that were made for choosing a password have served, or were made by a thief.
+pub(super) async fn void_password_links(
+    tx: &mut Transaction,
+    user_id: UserId,
+) -> Result<(), StoreError> {
+    for purpose in [Purpose::Invitation, Purpose::Reset] {
+        tx.void_verification_tokens(purpose, Some(user_id)).await?;
+    }
+    Ok(())
+}
+
+/// Keeps a password that was chosen without knowing the old one; all the user's sessions end if
+/// `end_all`.
 pub(super) async fn keep_password(
-    tx: &mut crate::store::Transaction,
+    tx: &mut Transaction,
     user_id: UserId,
     new: NewHash,
+    end_all: bool,
     origin: Origin,
 ) -> Result<(), Error> {
     if tx.lock_user(user_id).await?.is_none() {
@@ -132,9 +144,11 @@ pub(super) async fn keep_password(
     }
     tx.set_password_hash(user_id, None, &new.hash, &new.pepper_id, true)
         .await?;
-    tx.void_verification_tokens(Purpose::Invitation, Some(user_id))
-        .await?;
-    end_sessions(tx, Which::User(user_id), EndReason::PasswordChanged, origin).await?;
+    void_password_links(tx, user_id).await?;
+    if end_all {
+        let all = Which::User(user_id);
+        end_sessions(tx, all, EndReason::PasswordChanged, origin).await?;
+    }
     let event = AuditEvent::new(origin, Action::PasswordChanged).subject(user_id);
     Ok(tx.audit(event).await?)
 }

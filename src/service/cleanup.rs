@@ -1,50 +1,152 @@
-//! Writing down what time has ended.
+//! Cleaning up: writing down what time has ended, and deleting what is old enough.
+//!
+//! The schedule, the console's API and the command line call the same act. What is kept for how
+//! long stands in `rules/retention.rs`, who does it on the schedule in `service/lease.rs`.
 
 use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
-use crate::rules::throttle::FORGOTTEN_AFTER;
+use crate::rules::retention::{Kept, Retention};
 use crate::service::Context;
+use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
 use crate::service::error::Error;
+use crate::service::lease::Lease;
+use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
+use crate::settings::Settings;
+use crate::store::StoreError;
 
 /// Sessions ended by one transaction, so that none holds its locks for long.
-const BATCH: u64 = 500;
+///
+/// Each lies somewhere else in the table and in its indexes. On SQLite a transaction of some more
+/// would change a thousand pages, and its commit copy them all into the file before anybody else
+/// may write; one of these takes as long as one on a small table, and less for each session.
+const BATCH: u64 = 50;
 
-/// Ends sessions past one of their limits, each with that limit as its reason, and drops counts of
-/// failed attempts that are too old to matter. Returns how many sessions ended.
-pub async fn cleanup(context: &Context, origin: Origin) -> Result<u64, Error> {
+/// Rows deleted by one transaction.
+const DELETED: u64 = 100;
+
+/// What a clean-up did, or would do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CleanedUp {
+    /// Sessions that were past a limit.
+    pub ended: u64,
+    /// Rows that were old enough, of each kind.
+    pub deleted: Vec<(Kept, u64)>,
+}
+
+impl CleanedUp {
+    /// In words, for the audit; none if there is nothing that anybody could miss.
+    fn detail(&self) -> Option<String> {
+        let gone: Vec<String> = self
+            .deleted
+            .iter()
+            .filter(|(kept, count)| *count > 0 && kept.is_missed())
+            .map(|(kept, count)| format!("{count} {}", kept.words()))
+            .collect();
+        if self.ended == 0 && gone.is_empty() {
+            return None;
+        }
+        let ended = format!("{} sessions", self.ended);
+        Some(if gone.is_empty() {
+            ended
+        } else {
+            format!("{ended}; deleted: {}", gone.join(", "))
+        })
+    }
+}
+
+/// Brings live sessions within policies that are not wholly applied yet, ends sessions past one of
+/// their limits, each with that limit as its reason, and deletes what is old enough, client addresses
+/// too, in small transactions. Done at once, whichever node does it on the schedule.
+pub async fn cleanup(context: &Context, origin: Origin) -> Result<CleanedUp, Error> {
+    clean(context, origin, None).await
+}
+
+/// A round of the schedule: [`cleanup`], if this node holds the lease or can take it, and for as
+/// long as it does. None if another node has it.
+pub async fn round(context: &Context) -> Result<Option<CleanedUp>, Error> {
+    let Some(lease) = Lease::take(context).await? else {
+        return Ok(None);
+    };
+    clean(context, Origin::SYSTEM, Some(&lease)).await.map(Some)
+}
+
+async fn clean(
+    context: &Context,
+    origin: Origin,
+    lease: Option<&Lease<'_>>,
+) -> Result<CleanedUp, Error> {
     // Or a session in use would count as idle for want of its latest uses.
     write_touches(context).await?;
-    let mut cleaned = 0;
+    apply_policies(context).await?;
+    let mut done = CleanedUp::default();
     for reason in [EndReason::AbsoluteLifetime, EndReason::Idle] {
-        loop {
-            let ended = context
-                .store
-                .write(context.now(), move |tx| {
-                    Box::pin(async move { end_past_limit(tx, reason, BATCH).await })
-                })
-                .await?;
-            cleaned += ended;
+        while may_go_on(lease).await? {
+            let act = context.store.write(context.now(), move |tx| {
+                Box::pin(async move { end_past_limit(tx, reason, BATCH).await })
+            });
+            let ended = act.await?;
+            done.ended += ended;
             if ended < BATCH {
                 break;
             }
         }
     }
+    drop_old_addresses(context).await?;
+    for kept in Kept::ALL {
+        let mut total = 0;
+        while may_go_on(lease).await? {
+            let now = context.now();
+            let cutoff = kept.cutoff(retention(&context.settings), now);
+            let act = context.store.write(now, move |tx| {
+                Box::pin(async move { tx.delete_kept(kept, cutoff, DELETED).await })
+            });
+            let deleted = act.await?;
+            total += deleted;
+            if deleted < DELETED {
+                break;
+            }
+        }
+        done.deleted.push((kept, total));
+    }
+    if let Some(detail) = done.detail() {
+        let event = AuditEvent::new(origin, Action::CleanedUp).detail(detail);
+        let act = context.store.write(context.now(), move |tx| {
+            Box::pin(async move { tx.audit(event).await })
+        });
+        act.await?;
+    }
+    Ok(done)
+}
+
+/// Whoever is asked to clean up may; on the schedule only who holds the lease.
+async fn may_go_on(lease: Option<&Lease<'_>>) -> Result<bool, StoreError> {
+    match lease {
+        Some(lease) => lease.holds().await,
+        None => Ok(true),
+    }
+}
+
+/// For how long things are kept here.
+pub fn retention(settings: &Settings) -> Retention {
+    Retention {
+        ended_sessions: settings.ended_session_retention,
+        audit: settings.audit_retention,
+    }
+}
+
+/// What [`cleanup`] would do now. Changes nothing.
+pub async fn dry_run(context: &Context) -> Result<CleanedUp, Error> {
     let now = context.now();
-    context
-        .store
-        .write(now, move |tx| {
-            Box::pin(async move {
-                tx.delete_throttles_before(now - FORGOTTEN_AFTER).await?;
-                if cleaned > 0 {
-                    let event = AuditEvent::new(origin, Action::CleanedUp)
-                        .detail(format!("{cleaned} sessions"));
-                    tx.audit(event).await?;
-                }
-                Ok::<_, Error>(())
-            })
-        })
-        .await?;
-    Ok(cleaned)
+    let mut would = CleanedUp {
+        ended: context.store.count_past_limits(now).await?,
+        deleted: Vec::new(),
+    };
+    for kept in Kept::ALL {
+        let cutoff = kept.cutoff(retention(&context.settings), now);
+        let count = context.store.count_kept(kept, cutoff).await?;
+        would.deleted.push((kept, count));
+    }
+    Ok(would)
 }

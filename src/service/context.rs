@@ -5,12 +5,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
+use crate::entropy;
 use crate::rules::audit::Origin;
 use crate::service::error::Error;
 use crate::service::key_ring::{self, KeyRing, KeyRingError};
 use crate::service::master_key::MasterKey;
 use crate::service::measures::Measures;
 use crate::service::passwords::PasswordHasher;
+use crate::service::places::{Places, PlacesError};
+use crate::service::receipts::Receipts;
 use crate::service::touches::Touches;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -21,6 +24,9 @@ pub enum StartError {
     /// The keys cannot be had.
     #[error(transparent)]
     Keys(#[from] KeyRingError),
+    /// The file of places.
+    #[error(transparent)]
+    Places(#[from] PlacesError),
     /// Something else of this machine.
     #[error(transparent)]
     Service(#[from] Error),
@@ -43,6 +49,12 @@ pub struct Context {
     pub passwords: PasswordHasher,
     /// Uses of sessions that are not written yet.
     pub touches: Touches,
+    /// Where addresses are. Only who signs people in needs to know.
+    pub places: Places,
+    /// Receipts of refreshes that are not written yet.
+    pub receipts: Receipts,
+    /// This process among those that share the database: an id that it gave itself.
+    pub node: String,
     /// What this process measures of itself.
     pub measures: Measures,
     clock: Arc<dyn Clock>,
@@ -73,6 +85,9 @@ impl Context {
         Ok(Self {
             passwords: PasswordHasher::start(&settings)?,
             touches: Touches::default(),
+            places: Places::default(),
+            receipts: Receipts::default(),
+            node: entropy::new_id(now).map_err(StoreError::from)?.to_string(),
             measures: Measures::default(),
             settings,
             store,
@@ -83,6 +98,14 @@ impl Context {
                 at: now,
                 answered: true,
             }),
+        })
+    }
+
+    /// Reads the file of places as well, for a process that signs people in.
+    pub fn with_places(self) -> Result<Self, StartError> {
+        Ok(Self {
+            places: Places::read(&self.settings)?,
+            ..self
         })
     }
 

@@ -3,12 +3,14 @@
 //! Knows no migrations: whoever asks adds what it knows of those.
 
 mod host;
+mod mail;
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use crate::service::doctor::host::check_host;
+pub use crate::service::doctor::mail::check_mail;
 
 use crate::clock::Clock;
 use crate::rules::role::Role;

@@ -1,10 +1,19 @@
 //! The one way a session ends, whoever ends it and why: the row and its audit row together.
 
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::entropy;
 use crate::rules::audit::{Action, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::session_query::SessionQuery;
 use crate::service::Context;
 use crate::service::error::Error;
+use crate::service::touches::write_touches;
+use crate::store::impersonations::Impersonations;
+use crate::store::session_query::Matching;
 use crate::store::sessions::Which;
 use crate::store::{StoreError, Transaction};
 
@@ -12,7 +21,8 @@ use crate::store::{StoreError, Transaction};
 const BATCH: u64 = 1000;
 
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
-/// mark in the cache after its commit. Returns those that ended now; ending again is harmless.
+/// mark in the cache after its commit. Sessions that were opened from them as another user end with
+/// them. Returns those that ended now, without these; ending again is harmless.
 pub async fn end_sessions(
     tx: &mut Transaction,
     which: Which,
@@ -20,10 +30,23 @@ pub async fn end_sessions(
     origin: Origin,
 ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
     let ended = tx
-        .end_sessions(which, reason, origin.actor.user_id())
+        .end_sessions(which.clone(), reason, origin.actor.user_id())
         .await?;
     tx.audit_all(events(&ended, reason, origin)).await?;
+    end_impersonations(tx, Impersonations::From(which), origin).await?;
     Ok(ended)
+}
+
+/// Ends impersonations because the administrator may not have them open any more, inside an act.
+pub async fn end_impersonations(
+    tx: &mut Transaction,
+    which: Impersonations,
+    origin: Origin,
+) -> Result<(), StoreError> {
+    let reason = EndReason::ImpersonatorGone;
+    let by = origin.actor.user_id();
+    let ended = tx.end_impersonations(which, reason, by).await?;
+    tx.audit_all(events(&ended, reason, origin)).await
 }
 
 /// Ends the live sessions that `which` names, as an act of its own. Returns how many.
@@ -55,6 +78,7 @@ pub async fn end_everyone(
     let which = except.map_or(Which::Everyone, Which::EveryoneExcept);
     let mut total = 0;
     loop {
+        let which = which.clone();
         let (some, last) = context
             .store
             .write(context.now(), move |tx| {
@@ -80,6 +104,115 @@ pub async fn end_everyone(
     }
 }
 
+/// What an end by query did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Receipt {
+    /// Names it; the audit's rows of the act and of each session have it.
+    pub id: Uuid,
+    /// Sessions that matched.
+    pub matched: u64,
+    /// Those of them that this very act ended.
+    pub ended: u64,
+    /// The users whose sessions these were.
+    pub users: u64,
+}
+
+/// Ends the live sessions that match, but for the one in `except`, each as ended by an administrator.
+///
+/// In transactions of a bounded size, as [`end_everyone`]. Which sessions match is asked outside of
+/// them, and asked again of each inside: no writer waits while many that do not match are passed,
+/// and a session that no longer matches stays. Whatever was there when the last question was put is
+/// found: after each way through all of them there is another, from the start, until one ends none.
+pub async fn end_where(
+    context: &Context,
+    query: SessionQuery,
+    except: Option<SessionId>,
+    origin: Origin,
+) -> Result<Receipt, Error> {
+    // Or a session in use would count as idle for want of its latest uses.
+    write_touches(context).await?;
+    let at = context.now();
+    let mut receipt = Receipt {
+        id: entropy::new_id(at)?,
+        matched: 0,
+        ended: 0,
+        users: 0,
+    };
+    let said = format!("query: {query}");
+    let matching = Matching { query, at, except };
+    let begun = AuditEvent::new(origin, Action::EndWhereBegun).detail(said.clone());
+    note(context, begun.receipt(receipt.id), None).await?;
+    let mut users = HashSet::new();
+    let (mut after, mut ended_any) = (None, false);
+    loop {
+        let store = &context.store;
+        let these = store.some_matching(&matching, after, BATCH).await?;
+        after = these
+            .last()
+            .copied()
+            .filter(|_| these.len() as u64 == BATCH);
+        if !these.is_empty() {
+            let (found, ended) = end_these(context, &matching, these, receipt.id, origin).await?;
+            receipt.matched += found as u64;
+            receipt.ended += ended.len() as u64;
+            ended_any |= !ended.is_empty();
+            users.extend(ended.into_iter().map(|(_, user)| user));
+        }
+        if after.is_none() && !std::mem::take(&mut ended_any) {
+            break;
+        }
+    }
+    receipt.users = users.len() as u64;
+    let detail = format!(
+        "{} sessions of {} users; {said}",
+        receipt.ended, receipt.users
+    );
+    let event = AuditEvent::new(origin, Action::EndWhere).detail(detail);
+    note(context, event.receipt(receipt.id), Some(matching)).await?;
+    Ok(receipt)
+}
+
+/// Those of these sessions that match: how many there are, and which of them this act ended.
+async fn end_these(
+    context: &Context,
+    matching: &Matching,
+    these: Vec<SessionId>,
+    receipt_id: Uuid,
+    origin: Origin,
+) -> Result<(usize, Vec<(SessionId, UserId)>), Error> {
+    let which = Which::Matching(Box::new(matching.clone()), these);
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                let reason = EndReason::EndedByAdmin;
+                let by = origin.actor.user_id();
+                let (found, ended) = tx.end_some_sessions(which, BATCH, reason, by).await?;
+                let events = events(&ended, reason, origin);
+                let events = events.into_iter().map(|event| event.receipt(receipt_id));
+                tx.audit_all(events.collect()).await?;
+                end_opened_from(tx, &ended, origin).await?;
+                Ok::<_, Error>((found, ended))
+            })
+        })
+        .await
+}
+
+/// Writes down an act; from then on nothing of what matches is answered from memory.
+async fn note(context: &Context, event: AuditEvent, forget: Option<Matching>) -> Result<(), Error> {
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move {
+                if let Some(matching) = forget {
+                    tx.forget_matching(&matching);
+                }
+                Ok::<_, Error>(tx.audit(event).await?)
+            })
+        })
+        .await
+}
+
 /// Ends live sessions that are past this limit, at most so many. Nobody asked for it, so nobody is
 /// its actor. Returns how many ended.
 pub async fn end_past_limit(
@@ -89,6 +222,7 @@ pub async fn end_past_limit(
 ) -> Result<u64, StoreError> {
     let ended = tx.end_sessions_past(limit, at_most).await?;
     tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    end_opened_from(tx, &ended, Origin::SYSTEM).await?;
     Ok(ended.len() as u64)
 }
 
@@ -103,7 +237,21 @@ pub async fn end_one_past_limit(
     };
     let ended = [(session_id, user_id)];
     tx.audit_all(events(&ended, limit, Origin::SYSTEM)).await?;
+    end_opened_from(tx, &ended, Origin::SYSTEM).await?;
     Ok(true)
+}
+
+/// Sessions that were opened as other users from these that have ended end with them.
+async fn end_opened_from(
+    tx: &mut Transaction,
+    ended: &[(SessionId, UserId)],
+    origin: Origin,
+) -> Result<(), StoreError> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let these = ended.iter().map(|(session_id, _)| *session_id).collect();
+    end_impersonations(tx, Impersonations::FromThese(these), origin).await
 }
 
 fn events(ended: &[(SessionId, UserId)], reason: EndReason, origin: Origin) -> Vec<AuditEvent> {

@@ -8,6 +8,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::password::PasswordFault;
 use crate::rules::throttle::wait_in_words;
+use crate::service::open_session::NoRoom;
 use crate::store::StoreError;
 
 /// Why a credential that was presented does not admit.
@@ -82,6 +83,12 @@ pub enum Error {
     /// The request contradicts what is there.
     #[error("{0}")]
     Conflict(&'static str),
+    /// No more sessions are allowed; which one ends may be for the person to say.
+    #[error("{0}")]
+    NoRoom(Box<NoRoom>),
+    /// The choice of a session to end is unknown, used or expired.
+    #[error("Too much time has passed. Sign in once more.")]
+    DeadChoice,
     /// A one-time link or code is unknown, used, replaced or expired.
     #[error("This link has been used, replaced or has expired.")]
     DeadLink,

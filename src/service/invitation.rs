@@ -9,8 +9,9 @@ use crate::rules::record::UserRecord;
 use crate::service::Context;
 use crate::service::change_password::{judge_password, keep_password};
 use crate::service::error::Error;
+use crate::service::links::link_url;
 use crate::service::sign_in::Visitor;
-use crate::service::tokens::token_hash;
+use crate::service::tokens::{link_token, token_hash};
 use crate::settings::Secret;
 use crate::store::Transaction;
 use crate::store::verification_tokens::Purpose;
@@ -90,7 +91,7 @@ pub async fn accept(
                 if used.flatten() != Some(user_id) {
                     return Err(Error::DeadLink);
                 }
-                keep_password(tx, user_id, new, origin).await?;
+                keep_password(tx, user_id, new, true, origin).await?;
                 let event = AuditEvent::new(origin, Action::InvitationUsed).subject(user_id);
                 Ok(tx.audit(event).await?)
             })
@@ -109,18 +110,17 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn new(context: &Context) -> Result<Self, Error> {
         let now = context.now();
+        let id = entropy::new_id(now)?;
         Ok(Self {
-            token: Secret::new(entropy::random_token()?),
-            id: entropy::new_id(now)?,
+            token: link_token(context, Purpose::Invitation, id),
+            id,
             expires_at: now + LIFETIME,
         })
     }
 
     pub(super) fn invitation(&self, context: &Context) -> Invitation {
-        let base = &context.settings.public_url;
-        let url = format!("{base}/invitation?token={}", self.token.reveal());
         Invitation {
-            url: Secret::new(url),
+            url: link_url(context, Purpose::Invitation, &self.token),
             expires_at: self.expires_at,
         }
     }
@@ -140,7 +140,9 @@ impl Draft {
             self.expires_at,
         )
         .await?;
-        let event = AuditEvent::new(origin, Action::InvitationMade).subject(user_id);
+        let event = AuditEvent::new(origin, Action::InvitationMade)
+            .subject(user_id)
+            .link(self.id);
         Ok(tx.audit(event).await?)
     }
 }

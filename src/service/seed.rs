@@ -6,6 +6,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, UserId};
 use crate::service::Context;
 use crate::service::error::Error;
+use crate::service::organizations;
 use crate::service::users::{NewUser, Valid, remove};
 use crate::settings::Secret;
 
@@ -54,9 +55,14 @@ pub async fn seed(context: &Context, origin: Origin) -> Result<Vec<&'static str>
                         .await?;
                     let organization = organization(slug);
                     let id = OrganizationId(entropy::new_id(now)?);
-                    let id = tx
-                        .ensure_organization(id, organization.0, organization.1)
-                        .await?;
+                    let id = match tx.find_organization(organization.0).await? {
+                        Some(found) => found,
+                        None => {
+                            organizations::insert(tx, id, organization.0, organization.1, origin)
+                                .await?;
+                            id
+                        }
+                    };
                     tx.insert_membership(user_id, id).await?;
                 }
                 Ok::<_, Error>(tx.audit(AuditEvent::new(origin, Action::Seeded)).await?)

@@ -3,23 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::entropy;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::email::Email;
-use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::password::PasswordFault;
-use crate::rules::session::Stored;
-use crate::rules::user_agent;
 use crate::service::Context;
-use crate::service::end_session::end_sessions;
-use crate::service::error::{Error, Refusal};
+use crate::service::error::Error;
+use crate::service::open_session::{NoRoom, Opening};
 use crate::service::passwords::{Comparison, cost_of, is_too_long};
 use crate::service::throttle::{self, Target, account_name};
-use crate::service::tokens::{IssuedTokens, issue_access_token, new_refresh_token, token_hash};
+use crate::service::tokens::IssuedTokens;
 use crate::settings::Secret;
 use crate::store::Transaction;
-use crate::store::sessions::{NewSession, Which};
 use crate::store::users::Credentials;
 use crate::store::validity_cache::HeldFacts;
 
@@ -63,6 +58,7 @@ pub struct SignedIn {
 /// [`Error::InvalidCredentials`] alike for an unknown address, a wrong password, an account
 /// without one and a disabled account, after the same time; [`Error::Throttled`],
 /// [`Error::Busy`], [`Error::Unavailable`]; [`Error::Password`] for one that is too long to be any;
+/// [`Error::NoRoom`] if the password is right and no more sessions are allowed;
 /// [`Error::Refused`] if somebody ended the new session at once.
 pub async fn sign_in(
     context: &Context,
@@ -103,30 +99,23 @@ pub async fn sign_in(
     let (Some(credentials), false) = (credentials, compared == Comparison::Different) else {
         return Err(failed(context, user, visitor, "wrong-password").await?);
     };
-    let refresh = new_refresh_token()?;
-    let now = context.now();
-    let new = NewSession {
-        id: SessionId(entropy::new_id(now)?),
-        user_id: credentials.user_id,
-        remembered: request.remember,
-        lifetimes: context.settings.lifetimes(request.remember),
-        amr: PASSWORD,
-        device: user_agent::device(&visitor.user_agent),
-        ip: visitor.ip.to_string(),
-    };
-    let (session_id, user_id) = (new.id, new.user_id);
-    let hash = token_hash(refresh.reveal());
-    let refresh_id = entropy::new_id(now)?;
-    let origin = Origin {
-        actor: Actor::User(user_id),
-        ip: Some(visitor.ip),
-    };
-    let opened = context
+    let user_id = credentials.user_id;
+    let opening = Opening::new(
+        context,
+        user_id,
+        PASSWORD,
+        request.remember,
+        request.replaces,
+        visitor,
+    )
+    .await?;
+    let act = opening.clone();
+    let outcome = context
         .store
-        .write(now, move |tx| {
+        .write(context.now(), move |tx| {
             Box::pin(async move {
                 if !still_valid(tx, &credentials).await? {
-                    return Ok::<_, Error>(false);
+                    return Ok::<_, Error>(Outcome::NotUsable);
                 }
                 attempt.succeed(tx).await?;
                 if let Comparison::SameButOutdated(new) = compared {
@@ -134,46 +123,24 @@ pub async fn sign_in(
                     tx.set_password_hash(user_id, before, &new.hash, &new.pepper_id, false)
                         .await?;
                 }
-                tx.insert_session(new).await?;
-                tx.insert_refresh_token(refresh_id, session_id, &hash)
-                    .await?;
-                if let Some(previous) = request.replaces {
-                    end_sessions(tx, Which::One(previous), EndReason::SignedInAgain, origin)
-                        .await?;
-                }
-                let event = AuditEvent::new(origin, Action::SignedIn)
-                    .subject(user_id)
-                    .session(session_id)
-                    .reason(PASSWORD);
-                tx.audit(event).await?;
-                Ok(true)
+                Ok(match act.open(tx).await? {
+                    None => Outcome::Opened,
+                    Some(no_room) => Outcome::NoRoom(Box::new(no_room)),
+                })
             })
         })
         .await?;
-    if !opened {
-        return Err(failed(context, user, visitor, "account-not-usable").await?);
+    match outcome {
+        Outcome::Opened => opening.finish(context).await,
+        Outcome::NoRoom(no_room) => Err(Error::NoRoom(no_room)),
+        Outcome::NotUsable => Err(failed(context, user, visitor, "account-not-usable").await?),
     }
-    let cached = context
-        .store
-        .session_facts(session_id, user_id, now)
-        .await?;
-    let facts = match cached.stored() {
-        Stored::Open(facts) => facts,
-        // Somebody has ended it meanwhile, which says nothing against address and password.
-        Stored::Ended(ended) if ended.reason != EndReason::UserDisabled => {
-            let end = Some((ended.at, ended.reason));
-            return Err(Refusal::SessionEnded { session_id, end }.into());
-        }
-        Stored::Ended(_) | Stored::SessionGone | Stored::UserGone => {
-            return Err(Error::InvalidCredentials);
-        }
-    };
-    let access = issue_access_token(context, facts, now)?;
-    let facts = Arc::clone(facts);
-    Ok(SignedIn {
-        facts,
-        tokens: IssuedTokens { access, refresh },
-    })
+}
+
+enum Outcome {
+    Opened,
+    NoRoom(Box<NoRoom>),
+    NotUsable,
 }
 
 /// The account may be used, and its password is still the one that was compared.

@@ -61,6 +61,18 @@ impl Target {
         )])
     }
 
+    /// A mail to an account, asked for from an address by somebody who is not signed in.
+    pub fn mail(context: &Context, email: &str, ip: IpAddr) -> Self {
+        let network = throttled_network(ip);
+        Self(vec![
+            (
+                Counter::MailFromAddress,
+                key(context, "mail from", &network),
+            ),
+            (Counter::MailToAccount, key(context, "mail to", email)),
+        ])
+    }
+
     /// A guess at the set-up code, from an address.
     pub fn address(context: &Context, ip: IpAddr) -> Self {
         let network = throttled_network(ip);

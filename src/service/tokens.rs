@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header};
+use uuid::Uuid;
 
 use crate::entropy;
-use crate::rules::access_token::{self, Audience, Claims, Fault};
+use crate::rules::access_token::{self, Act, Audience, Claims, Fault};
 use crate::rules::id::SessionId;
+use crate::rules::receipt::Receipt;
 use crate::rules::session::Facts;
 use crate::service::Context;
 use crate::service::error::Error;
@@ -13,6 +15,7 @@ use crate::service::key_ring::sha256;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::TokenHash;
 use crate::store::validity_cache::VerifiedToken;
+use crate::store::verification_tokens::Purpose;
 
 /// The client that Portcullis itself is.
 const CLIENT_ID: &str = "portcullis";
@@ -35,10 +38,29 @@ pub struct AccessToken {
     pub expires_at: DateTime<Utc>,
 }
 
+/// What a verified access token says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verified {
+    /// What it is for.
+    pub token: VerifiedToken,
+    /// The refresh token it was handed out with, if it was one whose arrival is awaited.
+    pub receipt: Option<Receipt>,
+}
+
 /// Signs an access token for a live session. It never outlives the session.
 pub fn issue_access_token(
     context: &Context,
     facts: &Facts,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Error> {
+    issue_with_receipt(context, facts, None, now)
+}
+
+/// As [`issue_access_token`], for an answer whose arrival is told by the use of this token.
+pub(super) fn issue_with_receipt(
+    context: &Context,
+    facts: &Facts,
+    receipt: Option<Receipt>,
     now: DateTime<Utc>,
 ) -> Result<AccessToken, Error> {
     let keys = context.keys();
@@ -50,7 +72,7 @@ pub fn issue_access_token(
         aud: Audience::One(context.settings.public_url.clone()),
         sub: facts.user_id,
         client_id: CLIENT_ID.to_owned(),
-        jti: entropy::new_id(now)?,
+        jti: Receipt::mark(entropy::new_id(now)?, receipt),
         iat: now.timestamp(),
         nbf: now.timestamp(),
         exp: expires_at.timestamp(),
@@ -58,6 +80,9 @@ pub fn issue_access_token(
         amr: facts.amr.names().map(str::to_owned).collect(),
         roles: facts.person.roles().map(str::to_owned).collect(),
         org: facts.organization_id,
+        act: facts.impersonation.as_ref().map(|by| Act {
+            sub: by.impersonator_id,
+        }),
     };
     let header = Header {
         typ: Some(access_token::TYPE.to_owned()),
@@ -77,7 +102,7 @@ pub fn verify_access_token(
     context: &Context,
     token: &str,
     now: DateTime<Utc>,
-) -> Result<VerifiedToken, Fault> {
+) -> Result<Verified, Fault> {
     let parts = access_token::split(token)?;
     let keys = context.keys();
     let key = keys
@@ -99,11 +124,14 @@ pub fn verify_access_token(
     let claims = parts.claims()?;
     claims.judge(&context.settings.public_url, now)?;
     let instant = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Fault::Malformed);
-    Ok(VerifiedToken {
-        session_id: claims.sid,
-        user_id: claims.sub,
-        expires_at: instant(claims.exp)?,
-        auth_time: instant(claims.auth_time)?,
+    Ok(Verified {
+        token: VerifiedToken {
+            session_id: claims.sid,
+            user_id: claims.sub,
+            expires_at: instant(claims.exp)?,
+            auth_time: instant(claims.auth_time)?,
+        },
+        receipt: Receipt::read(claims.jti),
     })
 }
 
@@ -119,6 +147,13 @@ pub fn successor(context: &Context, refresh_token: &str) -> Secret {
         .keys()
         .derive("refresh token", refresh_token.as_bytes());
     Secret::new(encode(&bytes))
+}
+
+/// The token of the one-time link with this id. It is derived, so that the same link can be sent
+/// again although only its hash is kept.
+pub fn link_token(context: &Context, purpose: Purpose, id: Uuid) -> Secret {
+    let label = format!("link for {}", purpose.code());
+    Secret::new(encode(&context.keys().derive(&label, id.as_bytes())))
 }
 
 /// How a token that is looked up is kept.

@@ -12,7 +12,7 @@ use crate::rules::id::SessionId;
 use crate::rules::session::Facts;
 use crate::service::Context;
 use crate::store::StoreError;
-use crate::store::sessions::Use;
+use crate::store::session_uses::Use;
 
 /// How often uses are written.
 pub const INTERVAL: TimeDelta = TimeDelta::seconds(5);

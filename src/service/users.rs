@@ -6,19 +6,19 @@ use crate::rules::email::Email;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::UserId;
 use crate::rules::record::UserRecord;
-use crate::rules::role::Role;
+use crate::rules::role::{ADMIN, IMPERSONATOR, Role};
 use crate::service::Context;
 use crate::service::change_password::judge_password;
-use crate::service::end_session::end_sessions;
+use crate::service::end_session::{end_impersonations, end_sessions};
 use crate::service::error::Error;
 use crate::service::invitation::{Draft, Invitation};
+use crate::service::policies::{ends_on_role_change, keep_within_policies};
+use crate::service::typed_user::{valid_name, valid_role, valid_roles};
 use crate::settings::Secret;
+use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
 use crate::store::users::UserChange;
 use crate::store::{StoreError, Transaction};
-
-/// Longest name, in characters.
-const MAX_NAME_CHARS: usize = 200;
 
 /// Most roles of one user, so that tokens and headers stay small.
 const MAX_ROLES: usize = 32;
@@ -103,8 +103,9 @@ pub async fn get_user(context: &Context, user_id: UserId) -> Result<UserRecord, 
         .ok_or(Error::NotFound("user"))
 }
 
-/// Changes a user. Roles and state count from the user's next request; disabling ends all the
-/// user's sessions, and enabling brings none back.
+/// Changes a user. Roles and state count from the user's next request, and so do the limits of live
+/// sessions that a new role brings; taking a role away ends the sessions where a policy says so,
+/// disabling ends them all, and enabling brings none back.
 pub async fn update_user(
     context: &Context,
     user_id: UserId,
@@ -281,30 +282,6 @@ impl Valid {
     }
 }
 
-fn valid_name(typed: &str) -> Result<String, Error> {
-    let name = typed.trim();
-    if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        let problem = format!("A name has at most {MAX_NAME_CHARS} characters, all printable.");
-        return Err(Error::Invalid {
-            field: "name",
-            problem,
-        });
-    }
-    Ok(name.to_owned())
-}
-
-fn valid_roles(typed: Vec<String>) -> Result<Vec<Role>, Error> {
-    let roles = typed.iter().map(|role| valid_role(role));
-    roles.collect()
-}
-
-fn valid_role(typed: &str) -> Result<Role, Error> {
-    Role::new(typed.trim()).map_err(|error| Error::Invalid {
-        field: "roles",
-        problem: format!("`{typed}`: {error}"),
-    })
-}
-
 async fn set_roles(
     tx: &mut Transaction,
     user_id: UserId,
@@ -328,15 +305,34 @@ async fn set_roles(
             problem: format!("A user has at most {MAX_ROLES} roles."),
         });
     }
-    for role in after.iter().filter(|role| !before.contains(role)) {
+    let taken: Vec<&Role> = before.iter().filter(|it| !after.contains(it)).collect();
+    let ends = !taken.is_empty() && ends_on_role_change(tx, user_id).await?;
+    let given: Vec<&Role> = after.iter().filter(|it| !before.contains(it)).collect();
+    for role in &given {
         tx.insert_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleGranted).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
     }
-    for role in before.iter().filter(|role| !after.contains(role)) {
+    for role in taken {
         tx.delete_role(user_id, role).await?;
         let event = AuditEvent::new(origin, Action::RoleRevoked).subject(user_id);
         tx.audit(event.detail(role.as_str())).await?;
+    }
+    // Either role, given or taken away, ends what neither may be without or nobody may be with.
+    let has = |roles: &[Role], name: &str| roles.iter().any(|role| role.as_str() == name);
+    if [ADMIN, IMPERSONATOR]
+        .iter()
+        .any(|name| has(&before, name) != has(&after, name))
+    {
+        let own = Impersonations::From(Which::User(user_id));
+        for which in [own, Impersonations::As(user_id)] {
+            end_impersonations(tx, which, origin).await?;
+        }
+    }
+    if ends {
+        end_sessions(tx, Which::User(user_id), EndReason::RoleTaken, origin).await?;
+    } else if !given.is_empty() {
+        keep_within_policies(tx, user_id, origin).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reading one variable: its text, its kind, and what is wrong with it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use base64::Engine;
@@ -23,7 +23,12 @@ impl Values {
     ) -> Result<Self, SettingsError> {
         let mut values = BTreeMap::new();
         for (name, value) in variables {
-            let base = name.strip_suffix("_FILE").unwrap_or(&name);
+            // The name of a setting may itself end so.
+            let whole = VARIABLES.iter().any(|v| v.name == name);
+            let base = match name.strip_suffix("_FILE") {
+                Some(base) if !whole => base,
+                Some(_) | None => &name,
+            };
             let from_file = base != name;
             let known = VARIABLES.iter().find(|v| v.name == base);
             match known {
@@ -94,6 +99,24 @@ impl Values {
         }
     }
 
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(name).map(PathBuf::from)
+    }
+
+    /// None if nothing is said.
+    pub(super) fn days_if_set(
+        &self,
+        name: &str,
+        min: u32,
+        max: u32,
+    ) -> Result<Option<TimeDelta>, SettingsError> {
+        if self.text(name).is_empty() {
+            return Ok(None);
+        }
+        let days = self.number(name, min, max)?;
+        Ok(Some(TimeDelta::days(i64::from(days))))
+    }
+
     pub(super) fn seconds(
         &self,
         name: &str,
@@ -102,6 +125,11 @@ impl Values {
     ) -> Result<TimeDelta, SettingsError> {
         self.number(name, min, max)
             .map(|seconds| TimeDelta::seconds(i64::from(seconds)))
+    }
+
+    pub(super) fn days(&self, name: &str, min: u32, max: u32) -> Result<TimeDelta, SettingsError> {
+        self.number(name, min, max)
+            .map(|days| TimeDelta::days(i64::from(days)))
     }
 }
 

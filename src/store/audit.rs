@@ -1,4 +1,4 @@
-//! The audit: written in the transaction of each act, read page by page.
+//! The audit: written in the transaction of each act, together with the outbox; read page by page.
 
 use chrono::{DateTime, Utc};
 use entity::{audit_events, users};
@@ -24,6 +24,8 @@ pub struct AuditSearch {
     pub user_id: Option<UserId>,
     /// Acts of this kind.
     pub action: Option<Action>,
+    /// Acts that are a part of the one with this receipt.
+    pub receipt_id: Option<Uuid>,
 }
 
 impl Transaction {
@@ -32,16 +34,21 @@ impl Transaction {
         self.audit_all(vec![event]).await
     }
 
-    /// Writes several acts down.
+    /// Writes several acts down, and puts those that somebody is told of into the outbox: one fact,
+    /// in one transaction with what it is about.
     pub async fn audit_all(&mut self, events: Vec<AuditEvent>) -> Result<(), StoreError> {
         for chunk in events.chunks(CHUNK) {
-            let rows = chunk
-                .iter()
-                .map(|event| row(event, self.now))
-                .collect::<Result<Vec<_>, _>>()?;
+            let mut rows = Vec::with_capacity(chunk.len());
+            let mut known = Vec::with_capacity(chunk.len());
+            for event in chunk {
+                let id = entropy::new_id(self.now)?;
+                rows.push(row(id, event, self.now));
+                known.push((id, event));
+            }
             audit_events::Entity::insert_many(rows)
                 .exec_without_returning(self.connection())
                 .await?;
+            self.tell_of(&known).await?;
         }
         Ok(())
     }
@@ -69,6 +76,9 @@ impl Store {
         if let Some(action) = search.action {
             question = question.filter(Column::Action.eq(action.code()));
         }
+        if let Some(receipt) = search.receipt_id {
+            question = question.filter(Column::ReceiptId.eq(receipt));
+        }
         if let Some(cursor) = cursor {
             question = question.filter(Column::Id.lt(cursor));
         }
@@ -92,6 +102,7 @@ impl Store {
                 session_id: row.session_id.map(SessionId),
                 ip: row.ip,
                 reason: row.reason,
+                receipt_id: row.receipt_id,
                 detail: row.detail,
             })
             .collect();
@@ -120,9 +131,9 @@ impl Store {
     }
 }
 
-fn row(event: &AuditEvent, now: DateTime<Utc>) -> Result<audit_events::ActiveModel, StoreError> {
-    Ok(audit_events::ActiveModel {
-        id: Set(entropy::new_id(now)?),
+fn row(id: Uuid, event: &AuditEvent, now: DateTime<Utc>) -> audit_events::ActiveModel {
+    audit_events::ActiveModel {
+        id: Set(id),
         at: Set(now),
         action: Set(event.action.code().to_owned()),
         actor_kind: Set(event.origin.actor.kind().to_owned()),
@@ -131,6 +142,7 @@ fn row(event: &AuditEvent, now: DateTime<Utc>) -> Result<audit_events::ActiveMod
         session_id: Set(event.session_id.map(|session| session.0)),
         ip: Set(event.origin.ip.map(|ip| ip.to_string())),
         reason: Set(event.reason.map(str::to_owned)),
+        receipt_id: Set(event.receipt_id),
         detail: Set(event.detail.clone()),
-    })
+    }
 }

@@ -5,16 +5,28 @@
 
 mod error;
 mod open;
+mod session_addresses;
 mod session_facts;
+mod session_names;
+mod text_search;
 mod transaction;
 mod user_list;
 
 pub mod audit;
 pub mod change_list;
+pub mod impersonations;
 pub mod keys;
+pub mod leases;
+pub mod limits;
+pub mod organizations;
+pub mod outbox;
+pub mod policies;
 pub mod refresh_tokens;
 pub mod reset;
+pub mod retention;
 pub mod session_list;
+pub mod session_query;
+pub mod session_uses;
 pub mod sessions;
 pub mod statistics;
 pub mod throttles;
@@ -28,6 +40,7 @@ use std::time::Duration;
 
 use sea_orm::sea_query::{Asterisk, Expr, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use tokio::sync::Notify;
 
 use crate::settings::Secret;
 use crate::store::change_list::Changes;
@@ -58,6 +71,8 @@ struct Inner {
     /// For the connections that follow the change list.
     url: Secret,
     cache: ValidityCache,
+    /// Told when this process has put something into the outbox.
+    outbox_grown: Notify,
 }
 
 impl Store {

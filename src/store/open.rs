@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use tokio::sync::Notify;
 
 use crate::settings::Settings;
 use crate::store::validity_cache::ValidityCache;
@@ -16,6 +17,11 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Readers of an SQLite file; more do not help, since they all share its page cache.
 const SQLITE_READERS: u32 = 4;
+
+/// Pages that a connection to an SQLite file holds, as it asks for them: 16 MB (in KiB, negative).
+/// By default they are 2 MB, in which the upper levels of the indexes over some million sessions and
+/// the rows asked about lately do not find room.
+const SQLITE_CACHE: &str = "-16000";
 
 impl Store {
     /// Opens the database of the settings. An SQLite file is made, for its owner alone, if it is
@@ -49,6 +55,7 @@ impl Store {
                 writer,
                 url: settings.database_url.clone(),
                 cache,
+                outbox_grown: Notify::new(),
             }),
         })
     }
@@ -75,6 +82,7 @@ async fn sqlite(url: &str, connections: u32) -> Result<DatabaseConnection, Store
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("cache_size", SQLITE_CACHE)
             .busy_timeout(BUSY_TIMEOUT)
     });
     Ok(Database::connect(options).await?)

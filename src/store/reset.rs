@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    audit_events, organizations, refresh_tokens, sessions, throttles, users, verification_tokens,
+    audit_events, organizations, outbox, refresh_tokens, sessions, throttles, users,
+    verification_tokens,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Statement};
 
@@ -30,6 +31,7 @@ impl Transaction {
         verification_tokens::Entity::delete_many().exec(db).await?;
         throttles::Entity::delete_many().exec(db).await?;
         refresh_tokens::Entity::delete_many().exec(db).await?;
+        outbox::Entity::delete_many().exec(db).await?;
         // Roles, memberships and accounts go with their users.
         Ok(Emptied {
             sessions: sessions::Entity::delete_many()

@@ -6,6 +6,7 @@ use sea_orm::{DbBackend, FromQueryResult};
 use crate::rules::amr::Amr;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
+use crate::rules::impersonation::Impersonation;
 use crate::rules::person::Person;
 use crate::rules::role::Role;
 use crate::rules::session::{Ended, Facts, Stored};
@@ -29,6 +30,11 @@ struct FactsRow {
     end_reason: Option<String>,
     roles: Option<String>,
     organization_id: Option<uuid::Uuid>,
+    impersonator_id: Option<uuid::Uuid>,
+    impersonator_session_id: Option<uuid::Uuid>,
+    impersonation_reason: Option<String>,
+    read_only: Option<bool>,
+    impersonator_roles: Option<String>,
 }
 
 impl FactsRow {
@@ -40,17 +46,22 @@ impl FactsRow {
         if let Some(ended) = ended(self.ended_at, self.end_reason.as_deref())? {
             return Ok(Stored::Ended(ended));
         }
-        let roles = self
-            .roles
-            .unwrap_or_default()
-            .split_ascii_whitespace()
-            .map(|role| Role::new(role).map_err(|_| StoreError::Corrupt("user_roles")))
-            .collect::<Result<Vec<_>, _>>()?;
+        let impersonation = match (self.impersonator_id, self.impersonator_session_id) {
+            (Some(impersonator), Some(opened_from)) => Some(Box::new(Impersonation {
+                impersonator_id: UserId(impersonator),
+                opened_from: SessionId(opened_from),
+                reason: self.impersonation_reason.ok_or(CORRUPT)?.into(),
+                read_only: self.read_only.ok_or(CORRUPT)?,
+                impersonator_roles: roles(self.impersonator_roles)?,
+            })),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => return Err(CORRUPT),
+        };
         let timeout = self.idle_timeout_secs.ok_or(CORRUPT)?;
         Ok(Stored::Open(Facts {
             session_id,
             user_id,
-            person: Person::new(&self.email, &self.name, roles),
+            person: Person::new(&self.email, &self.name, roles(self.roles)?),
             user_enabled: self.disabled_at.is_none(),
             organization_id: self.organization_id.map(OrganizationId),
             created_at: self.created_at.ok_or(CORRUPT)?.into(),
@@ -60,8 +71,20 @@ impl FactsRow {
             idle_timeout_secs: u32::try_from(timeout).map_err(|_| CORRUPT)?,
             last_seen: self.last_seen_at.ok_or(CORRUPT)?.into(),
             expires_at: self.expires_at.ok_or(CORRUPT)?.into(),
+            impersonation,
         }))
     }
+}
+
+/// Names with blanks between them, sorted.
+fn roles(names: Option<String>) -> Result<Box<[Role]>, StoreError> {
+    let mut roles = names
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .map(|role| Role::new(role).map_err(|_| StoreError::Corrupt("user_roles")))
+        .collect::<Result<Vec<_>, _>>()?;
+    roles.sort_unstable();
+    Ok(roles.into())
 }
 
 /// The end that two columns tell of.
@@ -115,11 +138,18 @@ impl Store {
             "string_agg"
         };
         // From the user, so that "the session is gone" and "the user is gone" can be told apart in
-        // one read. A membership that was taken away does not count, whatever the session says.
+        // one read. A membership that was taken away does not count, whatever the session says; nor
+        // do an administrator's roles without their account and the session they look on from.
         let sql = format!(
             "SELECT u.email, u.name, u.disabled_at, s.id AS session_id, s.created_at, s.auth_time, \
              s.amr, s.remembered, s.idle_timeout_secs, s.last_seen_at, s.expires_at, s.ended_at, \
-             s.end_reason, \
+             s.end_reason, s.impersonator_id, s.impersonator_session_id, s.impersonation_reason, \
+             s.read_only, \
+             (SELECT {aggregate}(r.role, ' ') FROM user_roles r \
+              JOIN users a ON a.id = r.user_id AND a.disabled_at IS NULL \
+              JOIN sessions o ON o.user_id = a.id AND o.id = s.impersonator_session_id \
+               AND o.ended_at IS NULL \
+              WHERE r.user_id = s.impersonator_id) AS impersonator_roles, \
              (SELECT {aggregate}(r.role, ' ') FROM user_roles r WHERE r.user_id = u.id) AS roles, \
              COALESCE( \
               (SELECT o.organization_id FROM user_organizations o \

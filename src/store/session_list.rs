@@ -1,22 +1,24 @@
 //! Lists of sessions: a user's own, and what administrators search.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, users};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, RelationDef, Select,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, Iterable, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, RelationDef, Select,
 };
 use uuid::Uuid;
 
 use crate::rules::end_reason::EndReason;
+use crate::rules::familiar::Seen;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{
-    Device, Listed, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
+    Device, Listed, OpenedBy, SessionRecord, SessionSearch, SessionStatus, SessionWithUser,
 };
 use crate::rules::session::Ended;
 use crate::store::session_facts::ended;
-use crate::store::{Store, StoreError};
+use crate::store::text_search::{Meant, Named};
+use crate::store::{COUNTED, Store, StoreError, Transaction};
 
 #[derive(FromQueryResult)]
 struct UserColumns {
@@ -72,16 +74,45 @@ impl Store {
         row.map(|row| record(row, now)).transpose()
     }
 
-    /// Has this user ever signed in from this address, as far as the table remembers?
+    /// Has this user ever signed in from this address, as far as the table remembers? Where an
+    /// administrator looked on from says nothing of the user.
     pub async fn has_signed_in_from(&self, user_id: UserId, ip: &str) -> Result<bool, StoreError> {
         let question = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .filter(sessions::Column::UserId.eq(user_id.0))
             .filter(sessions::Column::Ip.eq(ip))
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .limit(1)
             .into_tuple::<Uuid>();
         Ok(self.read(|db| question.one(db)).await?.is_some())
+    }
+
+    /// Where and with what this user has signed in lately, newest first.
+    pub async fn seen_sign_ins(
+        &self,
+        user_id: UserId,
+        limit: u64,
+    ) -> Result<Vec<Seen>, StoreError> {
+        let question = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Ip)
+            .column(sessions::Column::Browser)
+            .column(sessions::Column::Os)
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            // An administrator's device is not the user's.
+            .filter(sessions::Column::ImpersonatorId.is_null())
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit)
+            .into_tuple::<(Option<String>, String, String)>();
+        let rows = self.read(|db| question.all(db)).await?;
+        let seen = |(ip, browser, os): (Option<String>, String, String)| Seen {
+            // One that was deleted for its age is like no other.
+            ip: ip.unwrap_or_default(),
+            browser,
+            os,
+        };
+        Ok(rows.into_iter().map(seen).collect())
     }
 
     /// Sessions that match, newest first, from after `cursor` on.
@@ -92,87 +123,167 @@ impl Store {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<Listed<SessionWithUser>, StoreError> {
-        let named = self.named(search).await?;
-        // Where many are meant, their sessions are not far apart, and are found by passing others;
-        // where few are, theirs are asked for.
-        let question = match &named {
-            Named::Anybody => matching(search, now),
-            Named::These(users) => {
-                matching(search, now).filter(sessions::Column::UserId.is_in(users.iter().copied()))
-            }
-            Named::Many(text) => matching(search, now).filter(contains(text)),
+        let question = matching(search, cursor, now);
+        let mut rows = match text_of(search) {
+            None => self.page(question, limit).await?,
+            Some(text) => self.page_with_text(text, question, limit).await?,
         };
-        let mut question = question
-            .join(JoinType::InnerJoin, to_user())
-            .order_by_desc(sessions::Column::Id)
-            .limit(limit + 1);
-        if let Some(cursor) = cursor {
-            question = question.filter(sessions::Column::Id.lt(cursor));
-        }
-        let question = question.select_also_columns().into_model::<Row>();
-        let mut rows = self.read(|db| question.all(db)).await?;
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next_cursor = rows.last().filter(|_| more).map(|row| row.0.id);
-        let rows = rows
-            .into_iter()
-            .map(|Row(session, user)| {
-                Ok(SessionWithUser {
-                    session: record(session, now)?,
-                    email: user.user_email,
-                    name: user.user_name,
-                })
-            })
-            .collect::<Result<_, StoreError>>()?;
-        Ok(Listed { rows, next_cursor })
+        let rows = rows.into_iter().map(|row| row.with_user(now));
+        Ok(Listed {
+            rows: rows.collect::<Result<_, _>>()?,
+            next_cursor,
+        })
     }
 
-    /// How many sessions match, but at most one more than [`COUNTED`](crate::store::COUNTED).
+    /// What these sessions and their users are.
+    pub(super) async fn with_users(
+        &self,
+        question: Select<sessions::Entity>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionWithUser>, StoreError> {
+        let question = question
+            .join(JoinType::InnerJoin, to_user())
+            .column_as(users::Column::Email, "user_email")
+            .column_as(users::Column::Name, "user_name")
+            .into_model::<Row>();
+        let rows = self.read(|db| question.all(db)).await?;
+        rows.into_iter().map(|row| row.with_user(now)).collect()
+    }
+
+    async fn page(
+        &self,
+        question: Select<sessions::Entity>,
+        limit: u64,
+    ) -> Result<Vec<Row>, StoreError> {
+        let question = question
+            .join(JoinType::InnerJoin, to_user())
+            .column_as(users::Column::Email, "user_email")
+            .column_as(users::Column::Name, "user_name")
+            .order_by_desc(sessions::Column::Id)
+            .limit(limit + 1)
+            .into_model::<Row>();
+        self.read(|db| question.all(db)).await
+    }
+
+    /// A text that very many have fills the page from the newest sessions. Where few have it, their
+    /// sessions are asked for; where more, theirs are not far apart and found by passing others.
+    async fn page_with_text(
+        &self,
+        text: &str,
+        question: Select<sessions::Entity>,
+        limit: u64,
+    ) -> Result<Vec<Row>, StoreError> {
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(sessions::Column::UserId.eq(user));
+                return self.page(question, limit).await;
+            }
+            Meant::Part(part) => part,
+        };
+        if let Some(window) = part.window(limit + 1) {
+            let newest = question
+                .clone()
+                .order_by_desc(sessions::Column::Id)
+                .limit(window);
+            let some = Query::select()
+                .columns(sessions::Column::iter().map(|column| ("sessions", column)))
+                .expr_as(Expr::col(("users", users::Column::Email)), "user_email")
+                .expr_as(Expr::col(("users", users::Column::Name)), "user_name")
+                .from_subquery(newest.into_query(), "sessions")
+                .inner_join(
+                    "users",
+                    Expr::col(("users", users::Column::Id))
+                        .equals(("sessions", sessions::Column::UserId)),
+                )
+                .cond_where(self.has_text(&part))
+                .order_by(("sessions", sessions::Column::Id), Order::Desc)
+                .limit(limit + 1)
+                .take();
+            let some = Row::find_by_statement(self.backend().build(&some));
+            let rows = self.read(|db| some.all(db)).await?;
+            if rows.len() as u64 > limit {
+                return Ok(rows);
+            }
+        }
+        let question = match self.named(&part).await? {
+            Named::These(users) => question.filter(sessions::Column::UserId.is_in(users)),
+            Named::Many(_) => question.filter(self.has_text(&part)),
+        };
+        self.page(question, limit).await
+    }
+
+    /// How many sessions match, but at most one more than [`COUNTED`].
     pub async fn count_sessions(
         &self,
         search: &SessionSearch,
         now: DateTime<Utc>,
     ) -> Result<u64, StoreError> {
         use sessions::Column::{Id, UserId};
-        let question = matching(search, now).select_only().column(Id);
-        let question = match self.named(search).await? {
-            Named::Anybody => question,
-            Named::These(users) => question.filter(UserId.is_in(users)),
-            Named::Many(text) => {
-                let users = users::Entity::find()
-                    .select_only()
-                    .column(users::Column::Id);
-                question.filter(UserId.in_subquery(users.filter(contains(&text)).into_query()))
-            }
+        let question = matching(search, None, now).select_only().column(Id);
+        let Some(text) = text_of(search) else {
+            return self.count(question.into_query()).await;
         };
-        self.count(question.into_query()).await
-    }
-
-    /// Whose sessions a search is for, by its text.
-    async fn named(&self, search: &SessionSearch) -> Result<Named, StoreError> {
-        let text = search.text.trim();
-        if text.is_empty() || whole(text).is_some() {
-            return Ok(Named::Anybody);
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(UserId.eq(user));
+                return self.count(question.into_query()).await;
+            }
+            Meant::Part(part) => part,
+        };
+        match self.named(&part).await? {
+            Named::These(users) => {
+                let question = question.filter(UserId.is_in(users));
+                self.count(question.into_query()).await
+            }
+            Named::Many(some) => {
+                // Those of some are mostly more than are counted.
+                let of_some = question.clone().filter(UserId.is_in(some));
+                let counted = self.count(of_some.into_query()).await?;
+                if counted > COUNTED {
+                    return Ok(counted);
+                }
+                let of_all = question.filter(self.of_users_with(&part));
+                self.count(of_all.into_query()).await
+            }
         }
-        Ok(match self.few_named(text).await? {
-            Some(users) => Named::These(users),
-            None => Named::Many(text.to_owned()),
-        })
     }
 }
 
-/// Whom the text of a search names.
-enum Named {
-    /// It names nobody: sessions are searched by something else.
-    Anybody,
-    /// These users.
-    These(Vec<Uuid>),
-    /// More than a few, by this text.
-    Many(String),
+impl Transaction {
+    /// A user's sessions that are live now, newest first.
+    pub async fn live_sessions_of(
+        &mut self,
+        user_id: UserId,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let now = self.now;
+        let rows = sessions::Entity::find()
+            .filter(sessions::Column::UserId.eq(user_id.0))
+            .filter(sessions::Column::ImpersonatorId.is_null())
+            .filter(is_live(now))
+            .order_by_desc(sessions::Column::CreatedAt)
+            .order_by_desc(sessions::Column::Id)
+            .all(self.connection())
+            .await?;
+        rows.into_iter().map(|row| record(row, now)).collect()
+    }
 }
 
 /// A session's row and its user's columns.
 struct Row(sessions::Model, UserColumns);
+
+impl Row {
+    fn with_user(self, now: DateTime<Utc>) -> Result<SessionWithUser, StoreError> {
+        let Self(session, user) = self;
+        Ok(SessionWithUser {
+            session: record(session, now)?,
+            email: user.user_email,
+            name: user.user_name,
+        })
+    }
+}
 
 impl FromQueryResult for Row {
     fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, sea_orm::DbErr> {
@@ -183,20 +294,22 @@ impl FromQueryResult for Row {
     }
 }
 
-trait WithUserColumns {
-    fn select_also_columns(self) -> Self;
-}
-
-impl WithUserColumns for Select<sessions::Entity> {
-    fn select_also_columns(self) -> Self {
-        self.column_as(users::Column::Email, "user_email")
-            .column_as(users::Column::Name, "user_name")
-    }
+/// The text of a search that names users by a part of their address or name.
+fn text_of(search: &SessionSearch) -> Option<&str> {
+    let text = search.text.trim();
+    (!text.is_empty() && whole(text).is_none()).then_some(text)
 }
 
 /// But for whom the text names.
-fn matching(search: &SessionSearch, now: DateTime<Utc>) -> Select<sessions::Entity> {
+fn matching(
+    search: &SessionSearch,
+    cursor: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Select<sessions::Entity> {
     let mut question = sessions::Entity::find();
+    if let Some(cursor) = cursor {
+        question = question.filter(sessions::Column::Id.lt(cursor));
+    }
     if let Some(user_id) = search.user_id {
         question = question.filter(sessions::Column::UserId.eq(user_id.0));
     }
@@ -221,20 +334,6 @@ fn whole(text: &str) -> Option<Condition> {
     }
     let ip = text.parse::<std::net::IpAddr>().ok()?;
     Some(Condition::all().add(sessions::Column::Ip.eq(ip.to_string())))
-}
-
-/// The user's address or name contains the text, whatever the case.
-pub(super) fn contains(text: &str) -> Condition {
-    let escaped = text
-        .to_lowercase()
-        .replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_");
-    let pattern = || LikeExpr::new(format!("%{escaped}%")).escape('\\');
-    let name = Func::lower(Expr::col((Alias::new("users"), users::Column::Name)));
-    Condition::any()
-        .add(Expr::col((Alias::new("users"), users::Column::Email)).like(pattern()))
-        .add(Expr::expr(name).like(pattern()))
 }
 
 fn to_user() -> RelationDef {
@@ -280,7 +379,8 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
             browser: row.browser,
             os: row.os,
         },
-        ip: row.ip,
+        ip: Some(row.ip).filter(|ip| !ip.is_empty()),
+        place: row.place,
         amr: row
             .amr
             .split_ascii_whitespace()
@@ -290,8 +390,14 @@ fn record(row: sessions::Model, now: DateTime<Utc>) -> Result<SessionRecord, Sto
         created_at: row.created_at,
         auth_time: row.auth_time,
         last_seen_at: row.last_seen_at,
+        idle_timeout: TimeDelta::seconds(row.idle_timeout_secs.into()),
         idle_expires_at: Ord::min(row.idle_expires_at, row.expires_at),
         expires_at: row.expires_at,
         ended_by: row.ended_by.map(UserId),
+        opened_by: row.impersonator_id.map(|impersonator| OpenedBy {
+            impersonator_id: UserId(impersonator),
+            reason: row.impersonation_reason.unwrap_or_default(),
+            read_only: row.read_only,
+        }),
     })
 }

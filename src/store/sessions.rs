@@ -3,20 +3,24 @@
 //! Each change is a guarded UPDATE: it says in its WHERE what it takes for granted, and reports
 //! whether that held. Nothing here is an upsert, so an ended session stays ended.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 
+use crate::rules::client_address::in_order;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
-use crate::store::{Store, StoreError, Transaction, statement};
+use crate::store::session_query::Matching;
+use crate::store::{StoreError, Transaction};
 
 /// A session about to be opened.
 #[derive(Clone, Debug)]
@@ -34,25 +38,31 @@ pub struct NewSession {
     /// What it runs on.
     pub device: Device,
     /// Client address.
-    pub ip: String,
+    pub ip: IpAddr,
+    /// Where that is, roughly, in words.
+    pub place: Option<String>,
+    /// The administrator who opens it, if it is not the user.
+    pub impersonation: Option<NewImpersonation>,
 }
 
-/// A use of a session that the table does not know of yet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Use {
-    /// The session.
-    pub session_id: SessionId,
-    /// When it was used.
-    pub at: DateTime<Utc>,
-    /// Its idle timeout, which runs from then.
-    pub idle_timeout: TimeDelta,
+/// Who opens a session as another user, and why.
+#[derive(Clone, Debug)]
+pub struct NewImpersonation {
+    /// The administrator.
+    pub impersonator_id: UserId,
+    /// The administrator's own session.
+    pub opened_from: SessionId,
+    /// Why, in the administrator's words.
+    pub reason: String,
+    /// For looking alone?
+    pub read_only: bool,
 }
 
 /// Rows changed by one statement: within what both databases take as parameters.
-const CHUNK: usize = 1000;
+pub const CHUNK: usize = 1000;
 
 /// Which live sessions to end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Which {
     /// This one.
     One(SessionId),
@@ -66,10 +76,12 @@ pub enum Which {
     Everyone,
     /// Everybody's but one.
     EveryoneExcept(SessionId),
+    /// Those of these that match, at most [`CHUNK`].
+    Matching(Box<Matching>, Vec<SessionId>),
 }
 
 impl Which {
-    fn condition(self) -> Condition {
+    fn condition(&self) -> Condition {
         use sessions::Column::{Id, UserId as Owner};
         let all = Condition::all();
         match self {
@@ -79,52 +91,10 @@ impl Which {
             Self::UserExcept(user, id) => all.add(Owner.eq(user.0)).add(Id.ne(id.0)),
             Self::Everyone => all,
             Self::EveryoneExcept(id) => all.add(Id.ne(id.0)),
+            Self::Matching(matching, these) => all
+                .add(matching.condition())
+                .add(Id.is_in(these.iter().map(|id| id.0))),
         }
-    }
-}
-
-impl Store {
-    /// Notes uses of sessions, in one statement: of those that are still live, and only forwards.
-    pub async fn touch(&self, uses: Vec<Use>, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if uses.is_empty() {
-            return Ok(());
-        }
-        // PostgreSQL would lock the rows as it comes to them; in one order for everybody, nobody
-        // waits for ever.
-        let locked = if self.is_embedded() {
-            ""
-        } else {
-            "WITH locked AS MATERIALIZED (SELECT id FROM sessions WHERE id IN \
-             (SELECT column1 FROM (VALUES {values}) AS ids) ORDER BY id FOR NO KEY UPDATE) "
-        };
-        let also = if self.is_embedded() {
-            ""
-        } else {
-            " AND sessions.id IN (SELECT id FROM locked)"
-        };
-        let values: Vec<String> = (0..uses.len())
-            .map(|row| format!("(${}, ${}, ${})", 3 * row + 1, 3 * row + 2, 3 * row + 3))
-            .collect();
-        let sql = format!(
-            "{locked}UPDATE sessions SET last_seen_at = used.seen, idle_expires_at = used.idle \
-             FROM (SELECT column1 AS id, column2 AS seen, column3 AS idle \
-              FROM (VALUES {{values}}) AS rows) AS used \
-             WHERE sessions.id = used.id{also} AND ended_at IS NULL AND last_seen_at < used.seen \
-             AND idle_expires_at > used.seen AND expires_at > used.seen"
-        )
-        .replace("{values}", &values.join(", "));
-        let values = uses.into_iter().flat_map(|used| {
-            let idle = used.at + used.idle_timeout;
-            [used.session_id.0.into(), used.at.into(), idle.into()]
-        });
-        let touch = statement(self.backend(), sql, values);
-        self.write(now, move |tx| {
-            Box::pin(async move {
-                tx.connection().execute_raw(touch).await?;
-                Ok(())
-            })
-        })
-        .await
     }
 }
 
@@ -141,21 +111,33 @@ impl Transaction {
             .into_tuple::<uuid::Uuid>()
             .one(self.connection())
             .await?;
+        // The user has proven nothing: no proof is ever as old as that.
+        let auth_time = match &new.impersonation {
+            Some(_) => DateTime::UNIX_EPOCH,
+            None => whole_seconds(now),
+        };
+        let impersonation = new.impersonation.as_ref();
         let row = sessions::ActiveModel {
+            impersonator_id: Set(impersonation.map(|by| by.impersonator_id.0)),
+            impersonator_session_id: Set(impersonation.map(|by| by.opened_from.0)),
+            read_only: Set(impersonation.is_some_and(|by| by.read_only)),
+            impersonation_reason: Set(impersonation.map(|by| by.reason.clone())),
             id: Set(new.id.0),
             user_id: Set(new.user_id.0),
             organization_id: Set(organization_id),
             name: Set(None),
             remembered: Set(new.remembered),
             amr: Set(new.amr.to_owned()),
-            auth_time: Set(whole_seconds(now)),
+            auth_time: Set(auth_time),
             idle_timeout_secs: Set(
                 i32::try_from(new.lifetimes.idle.num_seconds()).unwrap_or(i32::MAX)
             ),
             last_seen_at: Set(now),
             idle_expires_at: Set(now + new.lifetimes.idle),
             expires_at: Set(now + new.lifetimes.absolute),
-            ip: Set(new.ip),
+            ip: Set(new.ip.to_string()),
+            ip_bytes: Set(Some(in_order(new.ip))),
+            place: Set(new.place),
             user_agent: Set(new.device.user_agent),
             device: Set(new.device.device),
             browser: Set(new.device.browser),
@@ -193,7 +175,7 @@ impl Transaction {
         reason: EndReason,
         limit: u64,
     ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
-        let past = self.past_limit(reason);
+        let past = past_limit(reason, self.now);
         // By the limit, in the order of which they are found at once; in that of their ids every
         // live session would be passed.
         let some = sessions::Entity::find()
@@ -223,15 +205,9 @@ impl Transaction {
         session_id: SessionId,
         reason: EndReason,
     ) -> Result<Option<UserId>, StoreError> {
-        let condition = self
-            .past_limit(reason)
-            .add(sessions::Column::Id.eq(session_id.0));
+        let condition = past_limit(reason, self.now).add(sessions::Column::Id.eq(session_id.0));
         let ended = self.end_where(condition, reason, None).await?;
         Ok(ended.first().map(|(_, user)| *user))
-    }
-
-    fn past_limit(&self, reason: EndReason) -> Condition {
-        Condition::all().add(limit_column(reason).lte(self.now))
     }
 
     /// As [`Self::end_sessions`], for at most `limit` sessions. Returns how many were found, some
@@ -268,11 +244,21 @@ impl Transaction {
             Which::One(id) | Which::OneOf(_, id) => self.forget(id),
             Which::User(user) | Which::UserExcept(user, _) => self.forget_user(user),
             Which::Everyone | Which::EveryoneExcept(_) => self.forget_everyone(),
+            Which::Matching(_, these) => these.into_iter().for_each(|id| self.forget(id)),
         }
         Ok((ids.len(), ended))
     }
 
-    async fn end_where(
+    /// Of sessions that match, but that another process has ended before, the table is asked as well:
+    /// an end that is acknowledged here must be known here, whoever wrote it.
+    pub fn forget_matching(&mut self, matching: &Matching) {
+        match matching.query.user_id {
+            Some(user) => self.forget_user(user),
+            None => self.forget_everyone(),
+        }
+    }
+
+    pub(super) async fn end_where(
         &mut self,
         condition: Condition,
         reason: EndReason,
@@ -299,28 +285,6 @@ impl Transaction {
             .into_iter()
             .map(|row| (SessionId(row.id), UserId(row.user_id)))
             .collect())
-    }
-
-    /// Uses a session now. False if it has ended or passed a limit.
-    pub async fn use_session(
-        &mut self,
-        session_id: SessionId,
-        idle_timeout: TimeDelta,
-    ) -> Result<bool, StoreError> {
-        let at = self.now;
-        let touched = sessions::Entity::update_many()
-            .col_expr(sessions::Column::LastSeenAt, Expr::value(at))
-            .col_expr(
-                sessions::Column::IdleExpiresAt,
-                Expr::value(at + idle_timeout),
-            )
-            .filter(sessions::Column::Id.eq(session_id.0))
-            .filter(sessions::Column::EndedAt.is_null())
-            .filter(sessions::Column::IdleExpiresAt.gt(at))
-            .filter(sessions::Column::ExpiresAt.gt(at))
-            .exec(self.connection())
-            .await?;
-        Ok(touched.rows_affected == 1)
     }
 
     /// A fresh proof of identity in a live session. From its commit on, access tokens issued after
@@ -351,6 +315,11 @@ impl Transaction {
         self.forget(session_id);
         Ok((updated.rows_affected == 1).then_some(proven_at))
     }
+}
+
+/// At `now` the session is past this limit.
+pub(super) fn past_limit(limit: EndReason, now: DateTime<Utc>) -> Condition {
+    Condition::all().add(limit_column(limit).lte(now))
 }
 
 fn limit_column(limit: EndReason) -> sessions::Column {

@@ -20,6 +20,7 @@ impl Store {
             .select_only()
             .column(sessions::Column::UserId)
             .filter(is_live(now))
+            .filter(sessions::Column::ImpersonatorId.is_null())
             .distinct();
         let audited = |action: Action| {
             audit_events::Entity::find()
@@ -56,7 +57,7 @@ impl Store {
 }
 
 /// Identifiers begin with their time, so their index is an index by time.
-fn first_id_at(at: DateTime<Utc>) -> uuid::Uuid {
+pub(super) fn first_id_at(at: DateTime<Utc>) -> uuid::Uuid {
     let millis = u64::try_from(at.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }

@@ -66,16 +66,4 @@ impl Transaction {
             .await?;
         Ok(())
     }
-
-    /// Deletes counts whose latest failure lies before an instant.
-    pub async fn delete_throttles_before(
-        &mut self,
-        before: DateTime<Utc>,
-    ) -> Result<u64, StoreError> {
-        let deleted = Entity::delete_many()
-            .filter(Column::UpdatedAt.lt(before))
-            .exec(self.connection())
-            .await?;
-        Ok(deleted.rows_affected)
-    }
 }

@@ -18,6 +18,8 @@ pub struct Transaction {
     pub now: DateTime<Utc>,
     inner: DatabaseTransaction,
     marks: Vec<Mark>,
+    /// Does the outbox hold something new after it?
+    told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,11 @@ impl Transaction {
     /// After the commit, the cache refuses this session for as long as any token of it may live.
     pub(super) fn mark_ended(&mut self, session_id: SessionId, ended: Ended) {
         self.marks.push(Mark::Ended(session_id, ended));
+    }
+
+    /// After the commit, whoever delivers looks into the outbox at once.
+    pub(super) fn wake_deliverers(&mut self) {
+        self.told = true;
     }
 
     /// After the commit, the next check of this session asks the table.
@@ -116,13 +123,16 @@ impl Store {
             now,
             inner,
             marks: Vec::new(),
+            told: false,
         };
         let outcome = act(&mut transaction).await?;
         Ok((outcome, transaction))
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
-        let Transaction { inner, marks, .. } = transaction;
+        let Transaction {
+            inner, marks, told, ..
+        } = transaction;
         let committed = match tokio::time::timeout(PATIENCE, inner.commit()).await {
             Ok(committed) => committed.map_err(StoreError::from),
             Err(_) => Err(StoreError::Unavailable(None)),
@@ -133,6 +143,9 @@ impl Store {
             Err(_) => marks.into_iter().map(Mark::unsure).collect(),
         };
         self.apply(marks).await;
+        if told {
+            self.inner.outbox_grown.notify_one();
+        }
         committed
     }
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use entity::{organizations, user_organizations, user_roles, users};
+use sea_orm::sea_query::{Order, Query};
 use sea_orm::{
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, EntityTrait, FromQueryResult, Iterable, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Select,
 };
 use uuid::Uuid;
 
@@ -14,12 +15,24 @@ use crate::rules::email::Email;
 use crate::rules::id::{OrganizationId, UserId};
 use crate::rules::record::{Listed, OrganizationRecord, UserRecord};
 use crate::rules::role::Role;
-use crate::store::session_list::{contains, is_live};
+use crate::store::session_list::is_live;
+use crate::store::text_search::{Meant, Named};
 use crate::store::users::{Credentials, with_role};
 use crate::store::{Store, StoreError};
 
-/// Users who are asked for by their ids.
-const FEW: u64 = 1_000;
+/// What a text may be that is not a part of anything.
+enum Whole {
+    Nothing,
+    Id(Uuid),
+}
+
+fn whole(text: &str) -> Option<Whole> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(Whole::Nothing);
+    }
+    Uuid::parse_str(text).ok().map(Whole::Id)
+}
 
 impl Store {
     /// The credentials behind an address.
@@ -61,7 +74,8 @@ impl Store {
         Ok(self.complete(row.into_iter().collect(), now).await?.pop())
     }
 
-    /// Users whose address or name contains the text, newest first, from after `cursor` on.
+    /// Users who match a text, newest first, from after `cursor` on: the one whose whole identifier
+    /// or address it is, else those in whose address or name it is, or begins if it is short.
     pub async fn search_users(
         &self,
         text: &str,
@@ -69,15 +83,20 @@ impl Store {
         limit: u64,
         now: DateTime<Utc>,
     ) -> Result<Listed<UserRecord>, StoreError> {
-        let mut question = self
-            .matching(text)
-            .await?
+        let mut question = users::Entity::find()
             .order_by_desc(users::Column::Id)
             .limit(limit + 1);
         if let Some(cursor) = cursor {
             question = question.filter(users::Column::Id.lt(cursor));
         }
-        let mut rows = self.read(|db| question.all(db)).await?;
+        let mut rows = match whole(text) {
+            Some(Whole::Nothing) => self.read(|db| question.all(db)).await?,
+            Some(Whole::Id(id)) => {
+                let question = question.filter(users::Column::Id.eq(id));
+                self.read(|db| question.all(db)).await?
+            }
+            None => self.users_with_text(text, question, limit).await?,
+        };
         let more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next_cursor = rows.last().filter(|_| more).map(|row| row.id);
@@ -87,58 +106,63 @@ impl Store {
         })
     }
 
+    /// A text that very many have fills the page from the newest users; any other is asked of the
+    /// index.
+    async fn users_with_text(
+        &self,
+        text: &str,
+        question: Select<users::Entity>,
+        limit: u64,
+    ) -> Result<Vec<users::Model>, StoreError> {
+        let part = match self.meant(text).await? {
+            Meant::One(user) => {
+                let question = question.filter(users::Column::Id.eq(user));
+                return self.read(|db| question.all(db)).await;
+            }
+            Meant::Part(part) => part,
+        };
+        if let Some(window) = part.window(limit + 1) {
+            // The newest, and of these those who have it.
+            let newest = question.clone().limit(window);
+            let some = Query::select()
+                .columns(users::Column::iter().map(|column| ("users", column)))
+                .from_subquery(newest.into_query(), "users")
+                .cond_where(self.has_text(&part))
+                .order_by(("users", users::Column::Id), Order::Desc)
+                .limit(limit + 1)
+                .take();
+            let some = users::Model::find_by_statement(self.backend().build(&some));
+            let rows = self.read(|db| some.all(db)).await?;
+            if rows.len() as u64 > limit {
+                return Ok(rows);
+            }
+        }
+        let question = match self.named(&part).await? {
+            Named::These(ids) => question.filter(users::Column::Id.is_in(ids)),
+            Named::Many(_) => question.filter(self.has_text(&part)),
+        };
+        self.read(|db| question.all(db)).await
+    }
+
     /// How many users match, but at most one more than [`COUNTED`](crate::store::COUNTED).
     pub async fn count_users(&self, text: &str) -> Result<u64, StoreError> {
-        let question = self.matching(text).await?;
-        let ids = question.select_only().column(users::Column::Id);
-        self.count(ids.into_query()).await
-    }
-
-    /// The user of whom this is the whole address.
-    async fn user_of_address(&self, text: &str) -> Result<Option<Uuid>, StoreError> {
-        let Ok(email) = Email::new(text) else {
-            return Ok(None);
-        };
-        let question = users::Entity::find()
+        let ids = users::Entity::find()
             .select_only()
-            .column(users::Column::Id)
-            .filter(users::Column::Email.eq(email.as_str()))
-            .into_tuple::<Uuid>();
-        self.read(|db| question.one(db)).await
-    }
-
-    /// Users whose address or name a text is in, unless they are more than a few; the one user of
-    /// whom it is the whole address.
-    pub(super) async fn few_named(&self, text: &str) -> Result<Option<Vec<Uuid>>, StoreError> {
-        if let Some(user) = self.user_of_address(text).await? {
-            return Ok(Some(vec![user]));
+            .column(users::Column::Id);
+        match whole(text) {
+            Some(Whole::Nothing) => self.count(ids.into_query()).await,
+            Some(Whole::Id(id)) => {
+                let ids = ids.filter(users::Column::Id.eq(id));
+                self.count(ids.into_query()).await
+            }
+            None => match self.meant(text).await? {
+                Meant::One(_) => Ok(1),
+                Meant::Part(part) => match self.named(&part).await? {
+                    Named::These(users) => Ok(users.len() as u64),
+                    Named::Many(_) => self.count_users_with(&part).await,
+                },
+            },
         }
-        let question = users::Entity::find()
-            .select_only()
-            .column(users::Column::Id)
-            .filter(contains(text))
-            .limit(FEW + 1)
-            .into_tuple::<Uuid>();
-        let users = self.read(|db| question.all(db)).await?;
-        Ok((users.len() as u64 <= FEW).then_some(users))
-    }
-
-    /// A text that is somebody's whole address or identifier means that user; any other means
-    /// those in whose address or name it is. Where they are few they are asked for, since to pass
-    /// all others in the order of a list takes longer than to look at them in any.
-    async fn matching(&self, text: &str) -> Result<Select<users::Entity>, StoreError> {
-        let question = users::Entity::find();
-        let text = text.trim();
-        if text.is_empty() {
-            return Ok(question);
-        }
-        if let Ok(id) = Uuid::parse_str(text) {
-            return Ok(question.filter(users::Column::Id.eq(id)));
-        }
-        Ok(match self.few_named(text).await? {
-            Some(ids) => question.filter(users::Column::Id.is_in(ids)),
-            None => question.filter(contains(text)),
-        })
     }
 
     /// How many users have this role and may sign in.

@@ -1,12 +1,12 @@
 //! Users, their roles and their organisations: every change to them.
 
 use chrono::{DateTime, Utc};
-use entity::{organizations, user_organizations, user_roles, users};
+use entity::{user_roles, users};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::rules::email::Email;
-use crate::rules::id::{OrganizationId, UserId};
+use crate::rules::id::UserId;
 use crate::rules::role::Role;
 use crate::store::{StoreError, Transaction};
 
@@ -139,6 +139,21 @@ impl Transaction {
         Ok(update.exec(self.connection()).await?.rows_affected == 1)
     }
 
+    /// Changes a user's e-mail address.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if somebody else has it.
+    pub async fn set_email(&mut self, user_id: UserId, email: &Email) -> Result<bool, StoreError> {
+        let updated = users::Entity::update_many()
+            .col_expr(users::Column::Email, Expr::value(email.as_str()))
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0))
+            .exec(self.connection())
+            .await?;
+        self.forget_user(user_id);
+        Ok(updated.rows_affected == 1)
+    }
+
     /// Deletes a user and, by their foreign keys, everything that is the user's. False if there
     /// was none.
     pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {
@@ -220,51 +235,6 @@ impl Transaction {
             .await?;
         self.forget_user(user_id);
         Ok(deleted.rows_affected == 1)
-    }
-
-    /// The organisation of this short name, made if it is not there.
-    pub async fn ensure_organization(
-        &mut self,
-        id: OrganizationId,
-        slug: &str,
-        name: &str,
-    ) -> Result<OrganizationId, StoreError> {
-        let found = organizations::Entity::find()
-            .filter(organizations::Column::Slug.eq(slug))
-            .one(self.connection())
-            .await?;
-        if let Some(found) = found {
-            return Ok(OrganizationId(found.id));
-        }
-        let row = organizations::ActiveModel {
-            id: Set(id.0),
-            slug: Set(slug.to_owned()),
-            name: Set(name.to_owned()),
-            created_at: Set(self.now),
-            updated_at: Set(self.now),
-        };
-        organizations::Entity::insert(row)
-            .exec_without_returning(self.connection())
-            .await?;
-        Ok(id)
-    }
-
-    /// Makes a user a member of an organisation.
-    pub async fn insert_membership(
-        &mut self,
-        user_id: UserId,
-        organization_id: OrganizationId,
-    ) -> Result<(), StoreError> {
-        let row = user_organizations::ActiveModel {
-            user_id: Set(user_id.0),
-            organization_id: Set(organization_id.0),
-            created_at: Set(self.now),
-        };
-        user_organizations::Entity::insert(row)
-            .exec_without_returning(self.connection())
-            .await?;
-        self.forget_user(user_id);
-        Ok(())
     }
 }
 

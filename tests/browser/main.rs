@@ -14,10 +14,12 @@
 mod support;
 
 mod binary;
+mod carry_on;
 mod chromium;
 mod documents;
 mod driver;
 mod elements;
+mod impersonation;
 mod isolation;
 mod pages;
 mod process;

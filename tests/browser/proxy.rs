@@ -32,6 +32,8 @@ email=$http_x_user_email
 roles=$http_x_user_roles
 session=$http_x_session_id
 tenant=$http_x_tenant_id
+impersonator=$http_x_impersonator_id
+read_only=$http_x_read_only
 cookie=$http_cookie
 ";
     }

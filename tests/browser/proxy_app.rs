@@ -54,12 +54,18 @@ async fn an_application_behind_the_proxy_knows_who_is_there_until_the_session_is
         ("X-User-Email", "email"),
         ("X-User-Roles", "roles"),
         ("X-Tenant-ID", "tenant"),
+        ("X-Impersonator-ID", "impersonator"),
+        ("X-Read-Only", "read_only"),
     ] {
         claim(&browser, name, "admin").await;
         browser.reload().await;
         assert_eq!(
             self::told(&browser).await[key],
-            if key == "tenant" { "" } else { &told[key] },
+            if ["tenant", "impersonator"].contains(&key) {
+                ""
+            } else {
+                &told[key]
+            },
             "{name}"
         );
     }

@@ -2,9 +2,9 @@
 
 use portcullis::http::views::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, Page, Renderer, SecurityPage, SessionsPage, SetUpPage, SignInPage,
-    StepUpPage,
+    ChooseSessionPage, DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage,
+    InvitationMadePage, InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer,
+    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage,
 };
 use serde_json::json;
 
@@ -28,7 +28,7 @@ fn drawn() -> Vec<(String, String)> {
     draw! {
         AccountPage SecurityPage AdminOverviewPage AdminSessionsPage EndEveryonePage AdminUserPage
         AdminUsersPage DeleteUserPage InvitationMadePage NewUserPage AuditPage ErrorPage
-        SessionsPage InvitationDeadPage InvitationPage SetUpPage SignInPage StepUpPage
+        PoliciesPage PolicyPage ChooseSessionPage SessionsPage InvitationDeadPage InvitationPage SetUpPage SignInPage StepUpPage
     }
     all
 }

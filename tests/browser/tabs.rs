@@ -104,6 +104,8 @@ async fn a_tab_that_comes_with_the_old_cookie_goes_on_for_a_moment_and_is_a_thie
         value(&renewed, "portcullis_refresh")
     );
 
+    // The next page tells that the answer arrived.
+    browser.go(&sessions).await;
     server.advance(TOO_LATE);
     put_back(&browser, &old).await;
     browser.go(&sessions).await;

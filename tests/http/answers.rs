@@ -170,7 +170,9 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             "ip",
             "last_seen_at",
             "name",
+            "opened_by",
             "os",
+            "place",
         ]
     );
     assert_eq!(
@@ -190,7 +192,10 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             .post("/api/admin/cleanup", Some(access), json!({}))
             .await
             .json(),
-        json!({ "cleaned": 0 })
+        json!({ "cleaned": 0, "dry_run": false, "deleted": {
+            "ended_sessions": 0, "rotated_refresh_tokens": 0, "one_time_links": 0,
+            "audit_events": 0, "throttles": 0,
+        } })
     );
 
     let mut browser = server.signed_in_browser(&admin).await;

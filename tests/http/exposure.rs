@@ -28,7 +28,7 @@ async fn count_from(server: &Server, ip: &str) -> i64 {
     server
         .database
         .count(&format!(
-            "SELECT count(*) FROM audit_events WHERE ip = '{ip}'"
+            "SELECT count(*) FROM audit_events WHERE ip = '{ip}' AND action <> 'new-device'"
         ))
         .await
 }

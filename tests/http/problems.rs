@@ -285,6 +285,7 @@ async fn what_is_not_there_or_not_a_place_is_said_so() {
             "/api/admin/sessions",
             "/api/admin/users",
             "/api/admin/audit",
+            "/api/admin/outbox",
         ] {
             let path = format!("{path}?{query}");
             is_problem(
@@ -298,6 +299,7 @@ async fn what_is_not_there_or_not_a_place_is_said_so() {
     for path in [
         "/api/admin/sessions?status=nonsense",
         "/api/admin/audit?action=nonsense",
+        "/api/admin/outbox?status=nonsense",
         "/api/auth/verify?role=a&role=b",
     ] {
         is_problem(

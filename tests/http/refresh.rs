@@ -1,6 +1,7 @@
-//! Refreshing: rotation, the short window in which two tabs are one, reuse, races, and the renewal
-//! of a page request on its way.
+//! Refreshing: rotation, lost answers, the short window in which two tabs are one, reuse, races, and
+//! the renewal of a page request on its way.
 
+mod arrival;
 mod pages;
 
 use futures_util::future::{join, join_all};
@@ -102,6 +103,7 @@ async fn asvs_10_4_5_a_token_used_again_too_late_ends_the_whole_session() {
     let (server, user, first) = with_session().await;
     let bystander = server.sign_in(&user).await;
     let next = tokens(&server.refresh(&first.refresh).await);
+    assert_eq!(server.verify(&next.access).await.status, 200);
     server.advance(30);
     let answer = server.refresh(&first.refresh).await;
     assert_ended(&answer, "refresh-reuse");
@@ -288,11 +290,14 @@ async fn what_nobody_issued_refreshes_nothing() {
 }
 
 fn exp(access: &str) -> i64 {
+    claims(access)["exp"].as_i64().unwrap()
+}
+
+fn claims(access: &str) -> Value {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let payload = URL_SAFE_NO_PAD
         .decode(access.split('.').nth(1).unwrap())
         .unwrap();
-    let claims: Value = serde_json::from_slice(&payload).unwrap();
-    claims["exp"].as_i64().unwrap()
+    serde_json::from_slice(&payload).unwrap()
 }

@@ -4,6 +4,7 @@ mod ended_by_admin;
 mod ends;
 mod isolation;
 mod limits;
+mod names;
 mod new_tokens;
 mod powers;
 mod reasons;
@@ -94,13 +95,22 @@ impl House {
             "{}",
             page.location()
         );
-        assert_eq!(
-            page.set_cookies()
-                .iter()
-                .filter(|c| c.contains("Max-Age=0"))
-                .count(),
-            2
-        );
+        let taken = |answer: &Answer| {
+            let cookies = answer.set_cookies();
+            cookies.iter().filter(|c| c.contains("Max-Age=0")).count()
+        };
+        if code == "invalid-token" {
+            // Another tab may have brought newer ones by now; what still comes to the sign-in page
+            // is taken away there, where a text for its form takes the place of one.
+            assert_eq!(taken(&page), 0);
+            let sign_in = server
+                .request(Method::GET, page.location())
+                .header("cookie", &cookies);
+            let sign_in = Answer::read(sign_in.send().await.unwrap()).await;
+            assert_eq!((taken(&sign_in), sign_in.set_cookies().len()), (1, 2));
+        } else {
+            assert_eq!(taken(&page), 2);
+        }
         assert_eq!(server.refresh(&tokens.refresh).await.status, 401);
     }
 

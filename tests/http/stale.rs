@@ -203,7 +203,10 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
     let theirs = server.sign_in(&other).await;
     for (number, route) in routes().into_iter().enumerate() {
         let user = server
-            .user(&format!("user{number}@test.example"), &["admin"])
+            .user(
+                &format!("user{number}@test.example"),
+                &["admin", "impersonator"],
+            )
             .await;
         let (mut browser, tokens) = signed_in(&server, &user, PASSWORD).await;
         let token = form_token(&browser.get("/account/security").await.text);
@@ -212,16 +215,24 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
         let mut path = route
             .path
             .replace("{sid}", &theirs.session_id)
-            .replace("{id}", &user.id.to_string());
+            .replace("{id}", &user.id.to_string())
+            .replace("{kind}", "role")
+            .replace("{name}", "admin");
         if route.method == "DELETE" && route.path == "/api/sessions" {
             path.push_str("?others=true");
+        }
+        if route.method == "POST" && route.path == "/admin/sessions/end-where" {
+            path.push_str("?method=none");
         }
         let fields = fields(route.method.as_str(), route.path, &tokens.refresh);
         let answer = if route.path.starts_with("/api") {
             let method = Method::from_bytes(route.method.as_str().as_bytes()).unwrap();
             let document = fields
                 .iter()
-                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                .map(|(name, value)| {
+                    let object = serde_json::from_str(value).ok().filter(Value::is_object);
+                    ((*name).to_owned(), object.unwrap_or(Value::from(*value)))
+                })
                 .collect();
             let document = Some(Value::Object(document)).filter(|_| !fields.is_empty());
             server
@@ -238,7 +249,15 @@ async fn no_route_fails_for_a_user_who_has_just_been_deleted_by_hand() {
         );
         assert!(!answer.status.is_server_error(), "{said}");
         // Every act is really begun: what is sent is understood and comes from its own page.
-        let alone = ["/sign-in", "/set-up", "/invitation"];
+        let alone = [
+            "/sign-in",
+            "/set-up",
+            "/invitation",
+            "/reset-password",
+            "/new-password",
+            "/not-me",
+            "/confirm-email",
+        ];
         let not_begun = [400, 403, 405, 415, 422].contains(&answer.status.as_u16());
         assert!(!not_begun || alone.contains(&route.path), "{said}");
         // Failures are counted by address, and here all come from one.
@@ -253,10 +272,28 @@ fn fields<'a>(method: &str, path: &str, refresh_token: &'a str) -> Vec<(&'a str,
         ("POST", "/api/auth/sign-in") => {
             vec![("email", "nobody@test.example"), ("password", PASSWORD)]
         }
+        ("POST", "/api/auth/sign-in/choice") => vec![
+            ("choice_token", "wrong"),
+            ("end_session", "00000000-0000-7000-8000-000000000000"),
+        ],
+        ("POST", "/sign-in/choice") => vec![
+            ("choice_token", "wrong"),
+            ("end", "00000000-0000-7000-8000-000000000000"),
+        ],
+        ("PUT", "/api/admin/policies/{kind}/{name}") => vec![("at_limit", "refuse")],
+        ("POST", "/admin/policies") => {
+            vec![("kind", "role"), ("name", "admin"), ("at_limit", "refuse")]
+        }
         ("POST", "/api/auth/refresh") => vec![("refresh_token", refresh_token)],
         ("POST", "/api/auth/step-up" | "/step-up") => vec![("password", PASSWORD)],
-        ("POST", "/api/admin/users" | "/admin/users") => vec![("email", "new@test.example")],
-        ("PATCH", _) => vec![("name", "New")],
+        ("POST", "/api/admin/users" | "/admin/users" | "/account/email") => {
+            vec![("email", "new@test.example")]
+        }
+        ("POST", "/api/admin/users/{id}/impersonate" | "/admin/users/{id}/impersonate") => {
+            vec![("reason", "to see what they see")]
+        }
+        ("PATCH", _) | ("POST", "/account/sessions/{sid}/name") => vec![("name", "New")],
+        ("POST", "/api/admin/sessions/end") => vec![("query", r#"{"method":"none"}"#)],
         ("POST", "/admin/users/{id}") => vec![("name", "New"), ("roles", "")],
         ("POST", "/account/security") => vec![
             ("current_password", PASSWORD),

@@ -55,6 +55,7 @@ pub(crate) fn facts(session_id: SessionId) -> Facts {
         idle_timeout_secs: 3600,
         last_seen: T0.into(),
         expires_at: (T0 + TimeDelta::seconds(28800)).into(),
+        impersonation: None,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::support::PASSWORD;
 
 on_both! {
     every_way_to_change_facts_is_noted_whoever_changes_them
+    what_an_impersonation_rests_on_is_noted_for_it_too
     what_changes_no_fact_is_not_noted
     a_reader_finds_each_change_once_and_goes_on_after_a_gap
     changes_that_commit_in_another_order_than_they_were_written_are_all_found
@@ -138,6 +139,38 @@ async fn by_our_own_acts(bench: &Bench, reader: &mut Reader) {
     assert!(!round(reader).await.users.is_empty(), "seed");
     reset(context, Origin::HOST).await.unwrap();
     assert!(!round(reader).await.users.is_empty(), "reset");
+}
+
+async fn what_an_impersonation_rests_on_is_noted_for_it_too(bench: Bench) {
+    let grace = bench.user("grace@test.example", &["admin"]).await;
+    bench.user("ada@test.example", &[]).await;
+    let opener = bench.session("grace@test.example").await;
+    let looked_on = bench.session("ada@test.example").await;
+    let database = &bench.database;
+    let (user, own) = (bench.literal(grace.0), bench.literal(opener.0));
+    let row = bench.literal(looked_on.0);
+    let mut reader = reader(&bench).await;
+    let changes = [
+        "UPDATE sessions SET impersonator_id = {user}, impersonator_session_id = {own}, \
+         impersonation_reason = 'a good reason' WHERE id = {row}",
+        "UPDATE sessions SET read_only = NOT read_only WHERE id = {row}",
+        "UPDATE user_roles SET role = 'editor' WHERE user_id = {user}",
+        "DELETE FROM user_roles WHERE user_id = {user}",
+        "UPDATE users SET disabled_at = created_at WHERE id = {user}",
+        "UPDATE sessions SET ended_at = created_at, end_reason = 'idle' WHERE id = {own}",
+        "DELETE FROM sessions WHERE id = {own}",
+        "DELETE FROM users WHERE id = {user}",
+    ];
+    for sql in changes {
+        let sql = sql
+            .replace("{user}", &user)
+            .replace("{own}", &own)
+            .replace("{row}", &row);
+        assert_eq!(database.execute(&sql).await, 1, "{sql}");
+        let found = round(&mut reader).await;
+        assert!(found.sessions.contains(&looked_on), "{sql}");
+        assert!(!found.everyone, "{sql}");
+    }
 }
 
 async fn what_changes_no_fact_is_not_noted(bench: Bench) {

@@ -47,7 +47,9 @@ async fn open_sessions(bench: &Bench, user: UserId, count: usize) -> Vec<Session
                         lifetimes,
                         amr: "pwd",
                         device: Device::default(),
-                        ip: "192.0.2.7".to_owned(),
+                        ip: [192, 0, 2, 7].into(),
+                        place: None,
+                        impersonation: None,
                     };
                     tx.insert_session(new).await?;
                 }
@@ -153,7 +155,7 @@ async fn an_idle_session_is_judged_after_the_uses_that_are_being_written(bench: 
         panic!("judged without the uses that are being written");
     };
     hand.execute_unprepared("COMMIT").await.unwrap();
-    assert_eq!(judged.await.unwrap(), 0);
+    assert_eq!(judged.await.unwrap().ended, 0);
     writing.await.unwrap().unwrap();
     assert_eq!(bench.open_sessions(ada).await, 2);
 }

@@ -13,15 +13,22 @@ mod support;
 #[macro_use]
 mod bench;
 
+mod arrivals;
 mod cache;
 mod cache_race;
 mod cache_stress;
 mod cache_versions;
 mod change_list;
 mod crossing;
+mod end_where;
+mod end_where_races;
 mod indexes;
 mod keys_and_counts;
+mod lineage;
 mod migrations;
+mod outbox;
 mod races;
+mod retention;
+mod search;
 mod sessions;
 mod tokens;

@@ -15,6 +15,7 @@ on_both! {
     each_step_down_undoes_exactly_its_step_up
     the_tables_are_what_the_entities_say
     what_belongs_to_a_user_goes_with_the_user
+    addresses_that_were_there_before_are_found_by_network
 }
 
 /// The table in which the migrations note how far they are.
@@ -28,7 +29,8 @@ async fn schema(db: &DatabaseConnection) -> Vec<String> {
          ORDER BY line"
     } else {
         "SELECT line FROM ( \
-          SELECT 'column ' || table_name || '.' || column_name || ' ' || ordinal_position || ' ' || data_type \
+          SELECT 'column ' || table_name || '.' || column_name || ' ' \
+           || row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position) || ' ' || data_type \
            || ' ' || is_nullable || ' ' || COALESCE(column_default, '') AS line \
            FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'seaql_migrations' \
           UNION ALL SELECT 'index ' || indexdef FROM pg_indexes \
@@ -135,11 +137,18 @@ async fn the_tables_are_what_the_entities_say(bench: Bench) {
     // The change list has no entity: it is written by triggers alone, and each database orders its
     // rows in a way of its own.
     let mut known = BTreeSet::from([OWN.to_owned(), "session_changes".to_owned()]);
+    if !bench.database.is_postgres() {
+        // Nor has what SQLite searches texts by, which it keeps in tables.
+        let of_search = ["user_texts", "user_search"].map(str::to_owned);
+        let within = ["data", "idx", "docsize", "config"].map(|name| format!("user_search_{name}"));
+        known.extend(of_search.into_iter().chain(within));
+    }
     macro_rules! all {
         ($($table:ident)*) => { $(assert_entity(db, entity::$table::Entity, &mut known).await;)* };
     }
     all! {
-        accounts audit_events organizations refresh_tokens sealed_keys sessions throttles
+        accounts audit_events leases organizations outbox refresh_tokens sealed_keys
+        session_policies sessions throttles
         user_organizations user_roles users verification_tokens
     }
     let sql = if bench.database.is_postgres() {
@@ -178,7 +187,7 @@ async fn what_belongs_to_a_user_goes_with_the_user(bench: Bench) {
         format!("INSERT INTO user_organizations VALUES ({owner}, {id}, {when})"),
         format!("INSERT INTO accounts VALUES ({id}, {owner}, 'somewhere', 'ada', {when}, {when})"),
         format!(
-            "INSERT INTO verification_tokens VALUES ({id}, {owner}, 'invitation', 'hash', {when}, NULL, {when})"
+            "INSERT INTO verification_tokens VALUES ({id}, {owner}, 'invitation', 'hash', {when}, NULL, {when}, NULL, NULL)"
         ),
         format!("UPDATE sessions SET organization_id = {id} WHERE user_id = {owner}"),
     ] {
@@ -219,4 +228,41 @@ async fn what_belongs_to_a_user_goes_with_the_user(bench: Bench) {
     database.execute("DELETE FROM organizations").await;
     let kept = "SELECT COUNT(*) FROM sessions WHERE organization_id IS NULL";
     assert_eq!(database.count(kept).await, 1);
+}
+
+async fn addresses_that_were_there_before_are_found_by_network(bench: Bench) {
+    bench.user("ada@test.example", &[]).await;
+    let addresses = [
+        ("192.0.2.7", "04C0000207"),
+        ("2001:db8::1", "0620010DB8000000000000000000000001"),
+        ("::ffff:192.0.2.8", "04C0000208"),
+        ("", ""),
+        ("nowhere", ""),
+    ];
+    let db = bench.store().schema_connection();
+    for (address, _) in addresses {
+        let session = bench.literal(bench.session("ada@test.example").await.0);
+        let sql = format!("UPDATE sessions SET ip = '{address}' WHERE id = {session}");
+        assert_eq!(bench.database.execute(&sql).await, 1);
+    }
+    let steps = Migrator::migrations();
+    let back = steps
+        .iter()
+        .rev()
+        .position(|step| step.name() == "m20261125_7_places_and_addresses")
+        .unwrap();
+    let back = u32::try_from(back + 1).unwrap();
+    Migrator::down(db, Some(back)).await.unwrap();
+    Migrator::up(db, None).await.unwrap();
+    let hex = if bench.database.is_postgres() {
+        "upper(encode(ip_bytes, 'hex'))"
+    } else {
+        "hex(ip_bytes)"
+    };
+    for (address, bytes) in addresses {
+        let sql = format!(
+            "SELECT COUNT(*) FROM sessions WHERE ip = '{address}' AND COALESCE({hex}, '') = '{bytes}'"
+        );
+        assert_eq!(bench.database.count(&sql).await, 1, "{address}");
+    }
 }

@@ -9,7 +9,8 @@ use portcullis::rules::record::SessionRecord;
 use portcullis::rules::session::{Ended, Stored};
 use portcullis::service::cleanup::cleanup;
 use portcullis::service::end_session::end;
-use portcullis::store::sessions::{Use, Which};
+use portcullis::store::session_uses::Use;
+use portcullis::store::sessions::Which;
 use portcullis::store::{Store, StoreError};
 
 use crate::bench::Bench;
@@ -117,7 +118,10 @@ async fn an_ended_session_is_never_used_or_ended_again(bench: Bench) {
         let again = end_now(bench.store(), bench.now(), which, EndReason::EndedByAdmin).await;
         assert_eq!(again, []);
     }
-    assert_eq!(cleanup(&bench.context, Origin::HOST).await.unwrap(), 0);
+    assert_eq!(
+        cleanup(&bench.context, Origin::HOST).await.unwrap().ended,
+        0
+    );
     assert_eq!(row(&bench, session).await, before);
     // By the table alone too, as a process sees it that has just been started.
     let beside = bench.beside().await;
@@ -228,10 +232,16 @@ async fn limits_are_written_down_with_their_own_reason(bench: Bench) {
     let lively = bench.session("ada@test.example").await;
     let opened = bench.now();
     bench.clock.advance(TimeDelta::seconds(3599));
-    assert_eq!(cleanup(&bench.context, Origin::HOST).await.unwrap(), 0);
+    assert_eq!(
+        cleanup(&bench.context, Origin::HOST).await.unwrap().ended,
+        0
+    );
     use_at(&bench, lively, 0).await;
     bench.clock.advance(TimeDelta::seconds(1));
-    assert_eq!(cleanup(&bench.context, Origin::HOST).await.unwrap(), 1);
+    assert_eq!(
+        cleanup(&bench.context, Origin::HOST).await.unwrap().ended,
+        1
+    );
     let expected = Ended {
         at: opened + IDLE,
         reason: EndReason::Idle,
@@ -241,7 +251,10 @@ async fn limits_are_written_down_with_their_own_reason(bench: Bench) {
         use_at(&bench, lively, 0).await;
         bench.clock.advance(TimeDelta::seconds(3500));
     }
-    assert_eq!(cleanup(&bench.context, Origin::HOST).await.unwrap(), 1);
+    assert_eq!(
+        cleanup(&bench.context, Origin::HOST).await.unwrap().ended,
+        1
+    );
     let ended = row(&bench, lively).await.ended.unwrap();
     assert_eq!(ended.reason, EndReason::AbsoluteLifetime);
 }

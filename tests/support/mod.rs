@@ -23,6 +23,8 @@
 pub mod browser;
 pub mod chance;
 pub mod database;
+pub mod mail;
+pub mod mmdb;
 pub mod postgres;
 pub mod process;
 
@@ -203,7 +205,8 @@ impl Server {
                     .await
                     .expect("migrate");
                 let context = Context::start(settings, store, Arc::new(its_clock)).await;
-                let context = Arc::new(context.expect("start"));
+                let context = context.and_then(Context::with_places).expect("start");
+                let context = Arc::new(context);
                 let (server, address) = server::listen(Arc::clone(&context)).expect("listen");
                 let following = Arc::clone(&context);
                 let follow = actix_web::rt::spawn(async move {
@@ -379,16 +382,15 @@ pub fn settings(directory: &Path, database: &Database, variables: &[(&str, &str)
         ("PORTCULLIS_WORKERS".to_owned(), "2".to_owned()),
         ("PORTCULLIS_DATABASE_CONNECTIONS".to_owned(), "4".to_owned()),
     ]);
-    for (name, value) in variables {
-        all.insert((*name).to_owned(), (*value).to_owned());
-    }
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    all.extend(variables.iter().map(own));
     let mut settings = Settings::read(all).expect("settings");
     // Below what an operator may set; a test hashes more passwords than it waits for.
     settings.bcrypt_cost = 4;
     settings
 }
 
-/// A client that keeps no cookies and follows nothing.
+/// Keeps no cookies, follows nothing.
 pub fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -11,13 +11,14 @@ use crate::http::api::auth::origin;
 use crate::http::api::documents::{AdminSessionDocument, AuditDocument};
 use crate::http::api::sessions::{no_session, session_id};
 use crate::http::body;
-use crate::http::guards::{Admin, FreshAdmin};
+use crate::http::guards::{Admin, FreshAdmin, Json};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::audit::Action;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::UserId;
 use crate::rules::record::{SessionSearch, SessionStatus};
+use crate::service::session_query::{TypedQuery, preview};
 use crate::service::users::get_user;
 use crate::service::{cleanup, end_session};
 use crate::store::audit::AuditSearch;
@@ -47,11 +48,30 @@ struct EveryoneQuery {
     include_self: bool,
 }
 
+/// Which sessions to end.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndWhere {
+    query: TypedQuery,
+    /// Only count them.
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    include_self: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CleanupQuery {
+    dry_run: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AuditQuery {
     user: Option<String>,
     action: Option<String>,
+    receipt: Option<Uuid>,
     cursor: Option<Uuid>,
     limit: Option<u64>,
 }
@@ -132,6 +152,34 @@ pub async fn end_everyone(by: FreshAdmin, request: HttpRequest) -> Result<HttpRe
     Ok(HttpResponse::Ok().json(json!({ "ended": ended })))
 }
 
+/// `POST /api/admin/sessions/end`
+pub async fn end_where(
+    body: Json<FreshAdmin, EndWhere>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let facts = &body.by.0.facts;
+    let EndWhere {
+        query,
+        dry_run,
+        include_self,
+    } = body.document;
+    let query = query.resolve(&state.context).await?;
+    let except = (!include_self).then_some(facts.session_id);
+    if dry_run {
+        let preview = preview(&state.context, query, except, 0).await?;
+        return Ok(HttpResponse::Ok().json(json!({
+            "matched": preview.sessions, "users": preview.users, "ended": 0, "receipt_id": null,
+        })));
+    }
+    let origin = origin(state, &request, facts);
+    let receipt = end_session::end_where(&state.context, query, except, origin).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "matched": receipt.matched, "users": receipt.users, "ended": receipt.ended,
+        "receipt_id": receipt.id,
+    })))
+}
+
 /// `GET /api/admin/stats`
 pub async fn stats(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
@@ -173,9 +221,29 @@ fn millis(span: Duration) -> f64 {
 /// `POST /api/admin/cleanup`
 pub async fn cleanup(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = State::of(&request);
-    let origin = origin(state, &request, &by.0.facts);
-    let cleaned = cleanup::cleanup(&state.context, origin).await?;
-    Ok(HttpResponse::Ok().json(json!({ "cleaned": cleaned })))
+    let query: CleanupQuery = body::query(&request)?;
+    let dry_run = match query.dry_run.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            let detail = format!("`dry_run` is `{other}`, which is neither `true` nor `false`.");
+            return Err(Problem::new(Code::InvalidRequest, detail));
+        }
+    };
+    let done = if dry_run {
+        cleanup::dry_run(&state.context).await?
+    } else {
+        let origin = origin(state, &request, &by.0.facts);
+        cleanup::cleanup(&state.context, origin).await?
+    };
+    let deleted: serde_json::Map<_, _> = done
+        .deleted
+        .into_iter()
+        .map(|(kept, count)| (kept.code().to_owned(), count.into()))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({
+        "cleaned": done.ended, "deleted": deleted, "dry_run": dry_run,
+    })))
 }
 
 /// `GET /api/admin/audit`
@@ -193,6 +261,7 @@ pub async fn audit(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Pro
     let search = AuditSearch {
         user_id: query.user.as_deref().map(user_id).transpose()?,
         action: action.transpose()?,
+        receipt_id: query.receipt,
     };
     let listed = context
         .store

@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use crate::http::api::admin::{limit, user_id};
 use crate::http::api::auth::origin;
-use crate::http::api::documents::AdminUserDocument;
+use crate::http::api::documents::{AdminUserDocument, TokensDocument};
 use crate::http::body;
-use crate::http::guards::{Admin, FreshAdmin, Json};
+use crate::http::guards::{Admin, FreshAdmin, FreshImpersonator, Json};
 use crate::http::problem::Problem;
 use crate::http::state::State;
+use crate::service::impersonate::{self, Opening};
 use crate::service::invitation::Invitation;
 use crate::service::users::{NewUser, UserPatch};
 use crate::service::{invitation, users};
@@ -43,6 +44,19 @@ pub struct PatchDocument {
     name: Option<String>,
     roles: Option<Vec<String>>,
     enabled: Option<bool>,
+}
+
+/// Why somebody wants to look on as a user, and whether they also want to change things.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImpersonateDocument {
+    reason: String,
+    #[serde(default = "yes")]
+    read_only: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `GET /api/admin/users`
@@ -136,6 +150,24 @@ pub async fn invite(
     let mut document = json!({});
     add(&mut document, &invitation);
     Ok(HttpResponse::Created().json(document))
+}
+
+/// `POST /api/admin/users/{id}/impersonate`
+pub async fn impersonate(
+    call: Json<FreshImpersonator, ImpersonateDocument>,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let ImpersonateDocument { reason, read_only } = call.document;
+    let opening = Opening {
+        user_id: user_id(&id)?,
+        reason,
+        read_only,
+    };
+    let visitor = state.visitor(&request);
+    let opened = impersonate::open(&state.context, &call.by.0, opening, &visitor).await?;
+    Ok(HttpResponse::Ok().json(TokensDocument::new(&opened, state.context.now())))
 }
 
 fn add(document: &mut serde_json::Value, invitation: &Invitation) {

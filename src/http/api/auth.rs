@@ -7,14 +7,18 @@ use serde_json::json;
 
 use crate::http::api::documents::{TokensDocument, WhoDocument};
 use crate::http::body;
-use crate::http::guards::{Anyone, Json, Perhaps, SignedInUser, has_bearer, same_origin_if_cookie};
+use crate::http::guards::{
+    Anyone, Json, Leaver, PerhapsLeaver, SignedInUser, has_bearer, same_origin_if_cookie,
+};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::audit::{Actor, Origin};
 use crate::rules::end_reason::EndReason;
+use crate::rules::id::SessionId;
 use crate::rules::session::Facts;
 use crate::service;
 use crate::service::end_session;
+use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::{SignIn, SignedIn};
 use crate::service::tokens::issue_access_token;
 use crate::settings::Secret;
@@ -30,6 +34,16 @@ pub const CLEARED: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\
 pub struct SignInDocument {
     email: String,
     password: Password,
+    #[serde(default)]
+    remember: bool,
+}
+
+/// Which session to end, so that there is room for a new one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceDocument {
+    choice_token: Password,
+    end_session: SessionId,
     #[serde(default)]
     remember: bool,
 }
@@ -79,6 +93,22 @@ pub async fn sign_in(
     };
     let signed_in =
         service::sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await?;
+    Ok(tokens(state, &signed_in))
+}
+
+/// `POST /api/auth/sign-in/choice`
+pub async fn choose(
+    call: Json<Anyone, ChoiceDocument>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let chosen = Chosen {
+        token: call.document.choice_token.0,
+        end: call.document.end_session,
+        remember: call.document.remember,
+        replaces: None,
+    };
+    let signed_in = go_on(&state.context, chosen, &state.visitor(&request)).await?;
     Ok(tokens(state, &signed_in))
 }
 
@@ -148,11 +178,26 @@ pub async fn verify(by: SignedInUser, request: HttpRequest) -> Result<HttpRespon
             "The user does not have the required role.",
         ));
     }
+    if facts.impersonation.as_ref().is_some_and(|by| by.read_only) && asks_to_change(&request) {
+        return Err(Problem::new(
+            Code::Forbidden,
+            "An administrator looks on as the user, and for looking alone: nothing can be changed.",
+        ));
+    }
     Ok(identified(facts))
 }
 
+/// Does a proxy say that the request it asks about has an unsafe method (RFC 9110 §9.2.1)? Any of
+/// them suffices: a client that sent one along gains nothing by it.
+fn asks_to_change(request: &HttpRequest) -> bool {
+    ["x-original-method", "x-forwarded-method"]
+        .iter()
+        .flat_map(|name| request.headers().get_all(*name))
+        .any(|method| !["GET", "HEAD", "OPTIONS"].iter().any(|safe| method == safe))
+}
+
 /// `POST /api/auth/sign-out`
-pub async fn sign_out(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn sign_out(by: Leaver, request: HttpRequest) -> Result<HttpResponse, Problem> {
     end_own(&request, &by.0.facts).await?;
     Ok(HttpResponse::NoContent()
         .insert_header((CLEAR_SITE_DATA, CLEARED))
@@ -160,7 +205,10 @@ pub async fn sign_out(by: SignedInUser, request: HttpRequest) -> Result<HttpResp
 }
 
 /// `POST /api/auth/clear-session`
-pub async fn clear_session(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn clear_session(
+    by: PerhapsLeaver,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     same_origin_if_cookie(&request)?;
     match &by.0 {
         Some(principal) => end_own(&request, &principal.facts).await?,
@@ -176,7 +224,12 @@ pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem
     let state = State::of(request);
     let origin = origin(state, request, facts);
     let which = Which::One(facts.session_id);
-    end_session::end(&state.context, which, EndReason::SignedOut, origin).await?;
+    // The person did not sign out, so their list must not say so.
+    let reason = match facts.impersonation {
+        Some(_) => EndReason::ImpersonationStopped,
+        None => EndReason::SignedOut,
+    };
+    end_session::end(&state.context, which, reason, origin).await?;
     state.cookies.clear(request);
     Ok(())
 }
@@ -184,7 +237,7 @@ pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem
 /// The caller, as the audit notes them.
 pub fn origin(state: &State, request: &HttpRequest, facts: &Facts) -> Origin {
     Origin {
-        actor: Actor::User(facts.user_id),
+        actor: Actor::User(facts.actor()),
         ip: Some(state.visitor(request).ip),
     }
 }
@@ -209,6 +262,8 @@ fn identified(facts: &Facts) -> HttpResponse {
     const SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
     const TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
     const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-organization-id");
+    const IMPERSONATOR_ID: HeaderName = HeaderName::from_static("x-impersonator-id");
+    const READ_ONLY: HeaderName = HeaderName::from_static("x-read-only");
 
     let mut answer = HttpResponse::Ok().finish();
     let headers = answer.headers_mut();
@@ -250,5 +305,19 @@ fn identified(facts: &Facts) -> HttpResponse {
         .map_or("", |id| id.encode_lower(&mut buffer));
     put(TENANT_ID, text.as_bytes());
     put(ORGANIZATION_ID, text.as_bytes());
+    let (impersonator, read_only): (&str, &[u8]) = match &facts.impersonation {
+        None => ("", b"false"),
+        Some(impersonation) => {
+            let id = impersonation.impersonator_id.0.hyphenated();
+            let read_only: &[u8] = if impersonation.read_only {
+                b"true"
+            } else {
+                b"false"
+            };
+            (id.encode_lower(&mut buffer), read_only)
+        }
+    };
+    put(IMPERSONATOR_ID, impersonator.as_bytes());
+    put(READ_ONLY, read_only);
     answer
 }

@@ -8,6 +8,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::record::{AuditRecord, SessionRecord, SessionWithUser, UserRecord};
 use crate::rules::session::Facts;
+use crate::service::open_session::Choice;
 use crate::service::sign_in::SignedIn;
 
 /// Who somebody is.
@@ -29,6 +30,15 @@ pub struct CurrentSession<'a> {
     expires_at: DateTime<Utc>,
     remembered: bool,
     amr: Vec<&'a str>,
+    impersonation: Option<ImpersonationDocument<'a>>,
+}
+
+/// An administrator looks on as the user.
+#[derive(Debug, Serialize)]
+struct ImpersonationDocument<'a> {
+    impersonator_id: UserId,
+    reason: &'a str,
+    read_only: bool,
 }
 
 /// User and session.
@@ -68,6 +78,14 @@ impl<'a> WhoDocument<'a> {
                 expires_at: facts.expires_at.at(),
                 remembered: facts.remembered,
                 amr: facts.amr.names().collect(),
+                impersonation: facts
+                    .impersonation
+                    .as_ref()
+                    .map(|by| ImpersonationDocument {
+                        impersonator_id: by.impersonator_id,
+                        reason: &by.reason,
+                        read_only: by.read_only,
+                    }),
             },
         }
     }
@@ -99,13 +117,23 @@ pub struct SessionDocument {
     last_seen_at: DateTime<Utc>,
     idle_expires_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
-    ip: String,
+    ip: Option<String>,
+    place: Option<String>,
     device: String,
     browser: String,
     os: String,
     amr: Vec<String>,
     ended_at: Option<DateTime<Utc>>,
     end_reason: Option<EndReason>,
+    opened_by: Option<OpenedByDocument>,
+}
+
+/// Who opened a session as another user, and why.
+#[derive(Debug, Serialize)]
+struct OpenedByDocument {
+    impersonator_id: UserId,
+    reason: String,
+    read_only: bool,
 }
 
 impl SessionDocument {
@@ -120,12 +148,41 @@ impl SessionDocument {
             idle_expires_at: record.idle_expires_at,
             expires_at: record.expires_at,
             ip: record.ip,
+            place: record.place,
             device: record.device.device,
             browser: record.device.browser,
             os: record.device.os,
             amr: record.amr,
             ended_at: record.ended.map(|ended| ended.at),
             end_reason: record.ended.map(|ended| ended.reason),
+            opened_by: record.opened_by.map(|by| OpenedByDocument {
+                impersonator_id: by.impersonator_id,
+                reason: by.reason,
+                read_only: by.read_only,
+            }),
+        }
+    }
+}
+
+/// By which sessions room can be made for a new one, beside a problem.
+#[derive(Debug, Serialize)]
+pub struct ChoiceDocument<'a> {
+    choice_token: &'a str,
+    choice_expires_at: DateTime<Utc>,
+    sessions: Vec<SessionDocument>,
+}
+
+impl<'a> ChoiceDocument<'a> {
+    /// From what was offered. None of the sessions is the caller's own, who is in none yet.
+    pub fn new(choice: &'a Choice) -> Self {
+        let nobodys = SessionId(Uuid::nil());
+        let sessions = choice.sessions.iter().cloned();
+        Self {
+            choice_token: choice.token.reveal(),
+            choice_expires_at: choice.expires_at,
+            sessions: sessions
+                .map(|record| SessionDocument::new(record, nobodys))
+                .collect(),
         }
     }
 }
@@ -218,6 +275,7 @@ pub struct AuditDocument {
     session_id: Option<SessionId>,
     ip: Option<String>,
     reason: Option<String>,
+    receipt_id: Option<Uuid>,
     detail: Option<String>,
 }
 
@@ -252,6 +310,7 @@ impl From<AuditRecord> for AuditDocument {
             session_id: record.session_id,
             ip: record.ip,
             reason: record.reason,
+            receipt_id: record.receipt_id,
             detail: record.detail,
         }
     }

@@ -7,12 +7,13 @@ use serde_json::json;
 use crate::http::api::auth::origin;
 use crate::http::api::documents::SessionDocument;
 use crate::http::body;
-use crate::http::guards::{FreshUser, SignedInUser};
+use crate::http::guards::{ActingUser, FreshUser, Json, SignedInUser};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::service::end_session;
+use crate::service::name_session::name_session;
 use crate::store::sessions::Which;
 
 /// How long one's ended sessions are listed.
@@ -20,6 +21,15 @@ pub const RECENT: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
 /// How many of them.
 pub const RECENT_MAX: u64 = 20;
+
+/// What to change of a session.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionPatch {
+    /// What to call the device from now on; nothing takes its name away.
+    #[serde(deserialize_with = "Option::deserialize")]
+    name: Option<String>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +52,21 @@ pub async fn list(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
         .map(|record| SessionDocument::new(record, facts.session_id))
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
+}
+
+/// `PATCH /api/sessions/{sid}`
+pub async fn update(
+    body: Json<SignedInUser, SessionPatch>,
+    sid: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let facts = &body.by.0.facts;
+    let session_id = session_id(&sid)?;
+    let origin = origin(state, &request, facts);
+    let typed = body.document.name.as_deref().unwrap_or_default();
+    let named = name_session(&state.context, facts.user_id, session_id, typed, origin).await?;
+    Ok(HttpResponse::Ok().json(SessionDocument::new(named, facts.session_id)))
 }
 
 /// `DELETE /api/sessions/{sid}`
@@ -93,7 +118,7 @@ pub async fn end_others(by: FreshUser, request: HttpRequest) -> Result<HttpRespo
 }
 
 /// `POST /api/sessions/ensure`: whoever gets here has a session that is stored and live.
-pub async fn ensure(_by: SignedInUser) -> HttpResponse {
+pub async fn ensure(_by: ActingUser) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "exists": true }))
 }
 

@@ -14,7 +14,9 @@ use crate::http::state::State;
 use crate::http::views::{AccountPage, Instant, Section, SecurityPage, SessionsPage};
 use crate::rules::end_reason::EndReason;
 use crate::rules::password::MAX_CHARS;
+use crate::rules::session_name;
 use crate::service::authenticate::Principal;
+use crate::service::name_session::name_session;
 use crate::service::users::get_user;
 use crate::service::{change_password, end_session};
 use crate::store::sessions::Which;
@@ -28,6 +30,13 @@ pub struct PasswordForm {
     new_password_again: Password,
     #[serde(default)]
     end_others: bool,
+}
+
+/// The form for the name of a device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameForm {
+    name: String,
 }
 
 /// `GET /account`
@@ -56,26 +65,34 @@ pub async fn show(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse
 
 /// `GET /account/sessions`
 pub async fn sessions(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let context = &State::of(&request).context;
-    let now = context.now();
-    let facts = &by.0.facts;
-    let live = context.store.live_sessions_of(facts.user_id, now).await?;
-    let ended = context
-        .store
-        .ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
-    let ended = ended.await?;
-    page(
-        &request,
-        &SessionsPage {
-            shell: shell(&request, &by.0, "Your sessions", Section::Sessions),
-            others: live
-                .iter()
-                .filter(|session| session.id != facts.session_id)
-                .count() as u64,
-            live: cards(&live, facts.session_id, now),
-            ended: cards(&ended, facts.session_id, now),
-        },
-    )
+    let drawn = sessions_page(&request, &by.0).await?;
+    page(&request, &drawn)
+}
+
+/// `POST /account/sessions/{sid}/name`
+pub async fn name(
+    form: Form<SignedInUser, NameForm>,
+    sid: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let facts = &form.by.0.facts;
+    let session_id = session_id(&sid)?;
+    let origin = origin(state, &request, facts);
+    let typed = form.fields.name;
+    let named = name_session(&state.context, facts.user_id, session_id, &typed, origin).await;
+    match named {
+        Ok(_) => Ok(go_to("/account/sessions", "session-named")),
+        Err(error) => {
+            let drawn = sessions_page(&request, &form.by.0).await?;
+            again(&request, error, |problem| SessionsPage {
+                named: Some(session_id.to_string()),
+                problem: Some(problem),
+                typed,
+                ..drawn
+            })
+        }
+    }
 }
 
 /// `POST /account/sessions/{sid}/end`
@@ -182,5 +199,32 @@ async fn security_page(
             .filter(|session| session.id != facts.session_id)
             .count() as u64,
         problem,
+    })
+}
+
+async fn sessions_page(
+    request: &HttpRequest,
+    principal: &Principal,
+) -> Result<SessionsPage, Problem> {
+    let context = &State::of(request).context;
+    let now = context.now();
+    let facts = &principal.facts;
+    let live = context.store.live_sessions_of(facts.user_id, now).await?;
+    let ended = context
+        .store
+        .ended_sessions_of(facts.user_id, now - RECENT, RECENT_MAX, now);
+    let ended = ended.await?;
+    Ok(SessionsPage {
+        shell: shell(request, principal, "Your sessions", Section::Sessions),
+        others: live
+            .iter()
+            .filter(|session| session.id != facts.session_id)
+            .count() as u64,
+        live: cards(&live, facts.session_id, now),
+        ended: cards(&ended, facts.session_id, now),
+        name_max_chars: u32::try_from(session_name::MAX_CHARS).unwrap_or(u32::MAX),
+        named: None,
+        typed: String::new(),
+        problem: None,
     })
 }

@@ -21,6 +21,7 @@ use crate::rules::audit::Action;
 use crate::rules::email::Email;
 use crate::rules::id::UserId;
 use crate::rules::record::AuditRecord;
+use crate::rules::span::words;
 use crate::service::Context;
 use crate::store::audit::AuditSearch;
 
@@ -33,6 +34,7 @@ struct AuditQuery {
     q: String,
     #[serde(default)]
     action: String,
+    receipt: Option<Uuid>,
     cursor: Option<Uuid>,
 }
 
@@ -122,17 +124,21 @@ pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
     let search = AuditSearch {
         user_id: user_named(&request, query.q.trim()).await?,
         action: Action::from_code(&query.action),
+        receipt_id: query.receipt,
     };
     let listed = context
         .store
         .search_audit(search, query.cursor, PAGE)
         .await?;
+    let receipt = query.receipt.map(|id| id.to_string());
     let url = |cursor: Option<Uuid>| {
-        address(
-            "/admin/audit",
-            &[("q", &query.q), ("action", &query.action)],
-            cursor,
-        )
+        let receipt = receipt.as_deref().unwrap_or_default();
+        let parameters = [
+            ("q", query.q.as_str()),
+            ("action", &query.action),
+            ("receipt", receipt),
+        ];
+        address("/admin/audit", &parameters, cursor)
     };
     page(
         &request,
@@ -154,6 +160,7 @@ pub async fn audit(by: Admin, request: HttpRequest) -> Result<HttpResponse, Prob
                 .collect(),
             q: query.q.clone(),
             action: query.action.clone(),
+            receipt: receipt.clone(),
         },
     )
 }
@@ -198,8 +205,10 @@ pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
         subject: who(record.subject_email, record.subject_id),
         subject_id: record.subject_id.map(|id| id.to_string()),
         session_id: record.session_id.map(|id| id.to_string()),
+        by_somebody: matches!(record.actor_kind.as_str(), "user" | "nobody"),
         ip: record.ip,
         reason: record.reason.as_deref().map(reason_words),
+        receipt_id: record.receipt_id.map(|id| id.to_string()),
         detail: record.detail,
     }
 }
@@ -229,15 +238,7 @@ pub fn address(path: &str, parameters: &[(&str, &str)], cursor: Option<Uuid>) ->
     }
 }
 
-/// A length of time in the largest unit that fits.
+/// A length of time in words.
 fn duration(delta: TimeDelta) -> String {
-    let seconds = delta.num_seconds();
-    let (count, unit) = match seconds {
-        s if s % 86400 == 0 => (s / 86400, "day"),
-        s if s % 3600 == 0 => (s / 3600, "hour"),
-        s if s % 60 == 0 => (s / 60, "minute"),
-        s => (s, "second"),
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{plural}")
+    words(delta.num_seconds().unsigned_abs())
 }

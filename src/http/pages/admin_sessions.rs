@@ -45,7 +45,7 @@ pub struct BackForm {
 #[serde(deny_unknown_fields)]
 pub struct EveryoneForm {
     #[serde(default)]
-    include_self: bool,
+    pub(super) include_self: bool,
 }
 
 /// `GET /admin/sessions`

@@ -9,6 +9,7 @@ use crate::http::api::auth::origin;
 use crate::http::body;
 use crate::http::guards::{Admin, Form, FreshAdmin};
 use crate::http::pages::admin::address;
+use crate::http::pages::admin_policies::limit_rows;
 use crate::http::pages::shell::{again, cards, go_to, page, shell};
 use crate::http::pages::sign_in::NoFields;
 use crate::http::problem::Problem;
@@ -19,10 +20,12 @@ use crate::http::views::{
 };
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::UserId;
+use crate::rules::impersonation::{self, Target};
 use crate::rules::record::UserRecord;
 use crate::rules::role::ADMIN;
 use crate::service::authenticate::Principal;
 use crate::service::invitation::Invitation;
+use crate::service::policies::effective_of;
 use crate::service::users::{NewUser, UserPatch, get_user};
 use crate::service::{end_session, invitation, users};
 use crate::store::sessions::Which;
@@ -291,7 +294,7 @@ async fn change(
     }
 }
 
-async fn user_page(
+pub(super) async fn user_page(
     request: &HttpRequest,
     by: &Principal,
     id: UserId,
@@ -300,7 +303,15 @@ async fn user_page(
     let now = context.now();
     let user = get_user(context, id).await?;
     let sessions = context.store.live_sessions_of(id, now).await?;
+    let limits = limit_rows(&effective_of(context, id).await?);
     let roles: Vec<String> = user.roles.iter().map(ToString::to_string).collect();
+    let target = Target {
+        user_id: id,
+        enabled: user.disabled_at.is_none(),
+        roles: &user.roles,
+    };
+    let objection =
+        impersonation::judge(by.facts.user_id, |role| by.facts.has_role(role), target).err();
     let title = if user.name.is_empty() {
         &user.email
     } else {
@@ -317,11 +328,16 @@ async fn user_page(
         has_password: user.has_password,
         created_at: Instant::new(user.created_at, now),
         password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
+        limits,
         sessions: cards(&sessions, by.facts.session_id, now),
         live_sessions: user.live_sessions,
         email: user.email,
         name: user.name,
         problem: None,
+        may_impersonate: objection.is_none(),
+        impersonation_problem: None,
+        impersonation_reason: String::new(),
+        impersonation_may_change: false,
     })
 }
 

@@ -93,7 +93,8 @@ fn invitation_page(
     })
 }
 
-fn dead(request: &HttpRequest) -> Result<HttpResponse, Problem> {
+/// The page behind a link that is not good.
+pub fn dead(request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let shell = shell_for_anybody(request, "This link is not good any more")?;
     let mut answer = page(request, &InvitationDeadPage { shell })?;
     *answer.status_mut() = Code::NotFound.status();

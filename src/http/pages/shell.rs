@@ -13,7 +13,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::State;
 use crate::http::views::{
-    ErrorPage, Instant, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
+    ErrorPage, Instant, LookingOn, Notice, NoticeKind, Page, Section, SessionCard, Shell, ShellUser,
 };
 use crate::rules::id::SessionId;
 use crate::rules::record::SessionRecord;
@@ -27,8 +27,13 @@ const DONE: &[(&str, &str)] = &[
         "session-ended",
         "The session was ended. Its next request is refused.",
     ),
+    ("session-named", "The name was saved."),
     ("others-ended", "Your other sessions were ended."),
     ("password-changed", "Your password was changed."),
+    (
+        "email-changed",
+        "Your e-mail address was changed. Sign in with the new one from now on.",
+    ),
     ("signed-out", "You are signed out."),
     (
         "password-chosen",
@@ -47,8 +52,26 @@ const DONE: &[(&str, &str)] = &[
         "enabled",
         "The account was enabled. Sessions that were ended stay ended.",
     ),
+    ("delivery-retried", "The delivery is tried again at once."),
+    ("delivery-dropped", "The delivery was dropped."),
+    (
+        "policy-saved",
+        "The policy was saved. Sessions that are live keep within it too.",
+    ),
+    (
+        "policy-deleted",
+        "The policy was deleted. Sessions that are live keep the limits they have.",
+    ),
     ("sessions-ended", "All sessions of this user were ended."),
+    (
+        "impersonation-ended",
+        "You are no longer looking on as somebody else.",
+    ),
     ("everyone-out", "Everyone else was signed out."),
+    (
+        "ended-where",
+        "The sessions were ended. This is the receipt, and below it each of them.",
+    ),
     (
         "administrator-made",
         "The administrator was made. Sign in now.",
@@ -79,7 +102,25 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),
         notice: done(request),
         section,
+        impersonation: looking_on(request, Some(principal)),
     }
+}
+
+fn looking_on(request: &HttpRequest, principal: Option<&Principal>) -> Option<LookingOn> {
+    let facts = &principal?.facts;
+    let impersonation = facts.impersonation.as_ref()?;
+    let now = State::of(request).context.now();
+    let name = if facts.person.name().is_empty() {
+        facts.person.email()
+    } else {
+        facts.person.name()
+    };
+    Some(LookingOn {
+        name: name.to_owned(),
+        reason: impersonation.reason.to_string(),
+        ends_at: Instant::new(facts.expires_at.at(), now),
+        read_only: impersonation.read_only,
+    })
 }
 
 /// The frame of a page that belongs to nobody, for whoever is there.
@@ -95,10 +136,8 @@ pub fn shell_for_anybody(request: &HttpRequest, title: &str) -> Result<Shell, Pr
 /// there is one, else to a text that the browser gets.
 pub fn bare_shell(request: &HttpRequest, title: &str) -> Result<Shell, Problem> {
     let state = State::of(request);
-    let session_id = request
-        .extensions()
-        .get::<Principal>()
-        .map(|principal| principal.facts.session_id);
+    let principal = request.extensions().get::<Principal>().cloned();
+    let session_id = principal.as_ref().map(|by| by.facts.session_id);
     let csrf_token = match expected_form_token(request, session_id) {
         Some(token) => token,
         None => {
@@ -113,6 +152,7 @@ pub fn bare_shell(request: &HttpRequest, title: &str) -> Result<Shell, Problem> 
         csrf_token,
         notice: done(request),
         section: Section::None,
+        impersonation: looking_on(request, principal.as_ref()),
     })
 }
 
@@ -137,7 +177,8 @@ pub fn page<P: Page>(request: &HttpRequest, page: &P) -> Result<HttpResponse, Pr
     draw(request, StatusCode::OK, page)
 }
 
-fn draw<P: Page>(
+/// A page with this status.
+pub fn draw<P: Page>(
     request: &HttpRequest,
     status: StatusCode,
     page: &P,
@@ -211,6 +252,7 @@ pub fn error_page(request: &HttpRequest, problem: &Problem) -> HttpResponse {
             csrf_token: String::new(),
             notice: None,
             section: Section::None,
+            impersonation: None,
         },
     };
     let (url, label) = if problem.code == Code::CrossSite {
@@ -248,6 +290,7 @@ pub fn card(record: &SessionRecord, current: SessionId, now: DateTime<Utc>) -> S
         browser: record.device.browser.clone(),
         os: record.device.os.clone(),
         ip: record.ip.clone(),
+        place: record.place.clone(),
         created_at: instant(record.created_at),
         last_seen_at: instant(record.last_seen_at),
         idle_expires_at: instant(record.idle_expires_at),
@@ -256,6 +299,7 @@ pub fn card(record: &SessionRecord, current: SessionId, now: DateTime<Utc>) -> S
         ended_at: record.ended.map(|ended| instant(ended.at)),
         end_reason: record.ended.map(|ended| ended.reason.words().to_owned()),
         ended_by_other: record.ended_by.is_some_and(|by| by != record.user_id),
+        opened_by_admin: record.opened_by.as_ref().map(|by| by.reason.clone()),
     }
 }
 

@@ -7,15 +7,19 @@ use serde::Deserialize;
 use crate::http::api::auth::{CLEARED, Password, end_own};
 use crate::http::body;
 use crate::http::edge::see_other;
-use crate::http::guards::{DeadSession, Form, Perhaps, SignedInUser};
-use crate::http::pages::shell::{again, bare_shell, go_to, page};
+use crate::http::guards::{DeadSession, Form, Leaver, Outdated, Perhaps};
+use crate::http::pages::shell::{again, bare_shell, cards, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
-use crate::http::views::{Instant, Notice, NoticeKind, SignInPage};
+use crate::http::views::{ChooseSessionPage, Instant, Notice, NoticeKind, SignInPage};
+use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::next_path::next_path;
+use crate::service::error::Error;
+use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::SignIn;
-use crate::service::{set_up, sign_in};
+use crate::service::{impersonate, set_up, sign_in};
+use crate::settings::Secret;
 
 const HOME: &str = "/account";
 
@@ -32,6 +36,18 @@ struct SignInQuery {
 pub struct SignInForm {
     email: String,
     password: Password,
+    #[serde(default)]
+    remember: bool,
+    #[serde(default)]
+    next: String,
+}
+
+/// The session to end, so that there is room for a new one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceForm {
+    choice_token: Password,
+    end: SessionId,
     #[serde(default)]
     remember: bool,
     #[serde(default)]
@@ -60,9 +76,16 @@ pub async fn show(by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pro
     if by.0.is_some() {
         return Ok(see_other(next_path(&query.next, HOME)));
     }
-    let mut shell = bare_shell(&request, "Sign in")?;
+    let outdated = request.extensions().get::<Outdated>().is_some();
+    if outdated {
+        State::of(&request).cookies.clear(&request);
+    }
     // Whoever comes from an application behind a proxy brings nothing but the dead cookie.
     let dead = request.extensions().get::<DeadSession>().map(|dead| dead.0);
+    if dead.is_some() && State::of(&request).cookies.take_up_own(&request) {
+        return Ok(go_to(HOME, "impersonation-ended"));
+    }
+    let mut shell = bare_shell(&request, "Sign in")?;
     if let Some(session_id) = query.ended.or(dead) {
         shell.notice = Some(why_signed_out(&request, session_id).await?);
     }
@@ -93,30 +116,92 @@ pub async fn submit(
     };
     match sign_in::sign_in(&state.context, attempt, &state.visitor(&request)).await {
         Ok(signed_in) => {
+            // Nothing that somebody else has laid aside in this browser may come back.
+            state.cookies.clear(&request);
             state
                 .cookies
                 .set_session(&request, &signed_in, state.context.now());
             Ok(see_other(next_path(&fields.next, HOME)))
         }
-        Err(error) => {
-            let shell = bare_shell(&request, "Sign in")?;
-            again(&request, error, |problem| SignInPage {
-                shell,
-                email: fields.email,
-                remember: fields.remember,
-                next: next_path(&fields.next, "").to_owned(),
-                problem: Some(problem),
-            })
-        }
+        Err(error) => not_in(&request, error, fields.email, fields.remember, &fields.next),
     }
+}
+
+/// `POST /sign-in/choice`
+pub async fn choose(
+    form: Form<Perhaps, ChoiceForm>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
+    let fields = form.fields;
+    let chosen = Chosen {
+        token: fields.choice_token.0,
+        end: fields.end,
+        remember: fields.remember,
+        replaces: form.by.0.map(|principal| principal.facts.session_id),
+    };
+    match go_on(&state.context, chosen, &state.visitor(&request)).await {
+        Ok(signed_in) => {
+            state
+                .cookies
+                .set_session(&request, &signed_in, state.context.now());
+            Ok(see_other(next_path(&fields.next, HOME)))
+        }
+        Err(error) => not_in(
+            &request,
+            error,
+            String::new(),
+            fields.remember,
+            &fields.next,
+        ),
+    }
+}
+
+/// The form again, or the sessions of which one must end first.
+fn not_in(
+    request: &HttpRequest,
+    error: Error,
+    email: String,
+    remember: bool,
+    next: &str,
+) -> Result<HttpResponse, Problem> {
+    let next = next_path(next, "").to_owned();
+    let problem = Problem::from(error);
+    if let Some(choice) = problem.choice.clone() {
+        let now = State::of(request).context.now();
+        let nobodys = SessionId(uuid::Uuid::nil());
+        let shell = bare_shell(request, "Choose a session to end")?;
+        return again(request, problem, |problem| ChooseSessionPage {
+            shell,
+            choice_token: choice.token.reveal().to_owned(),
+            sessions: cards(&choice.sessions, nobodys, now),
+            remember,
+            next,
+            problem,
+        });
+    }
+    let shell = bare_shell(request, "Sign in")?;
+    again(request, problem, |problem| SignInPage {
+        shell,
+        email,
+        remember,
+        next,
+        problem: Some(problem),
+    })
 }
 
 /// `POST /sign-out`
 pub async fn sign_out(
-    form: Form<SignedInUser, NoFields>,
+    form: Form<Leaver, NoFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let state = State::of(&request);
     end_own(&request, &form.by.0.facts).await?;
+    if let Some(own) = state.cookies.own_refresh_token(&request) {
+        let own = Secret::new(own.to_owned());
+        let visitor = state.visitor(&request);
+        impersonate::sign_out_own(&state.context, &form.by.0, &own, &visitor).await?;
+    }
     let mut answer = go_to("/sign-in", "signed-out");
     answer.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     Ok(answer)
@@ -130,7 +215,13 @@ async fn why_signed_out(request: &HttpRequest, session_id: SessionId) -> Result<
     let text = match found.map(|session| session.ended) {
         Some(Some(ended)) => {
             let at = Instant::new(ended.at, now);
-            format!("You were signed out because {} on {}.", ended.reason.words(), at.text)
+            let words = ended.reason.words();
+            let advice = if ended.reason == EndReason::RefreshReuse {
+                " Sign in again, and end every session that you do not know."
+            } else {
+                ""
+            };
+            format!("You were signed out because {words} on {}.{advice}", at.text)
         }
         Some(None) => "Sign in again to go on.".to_owned(),
         None => "You were signed out because the session, or the account it belonged to, does not exist any more.".to_owned(),

@@ -43,6 +43,14 @@ impl Page for AccountPage {
         };
         vec![
             Self {
+                shell: samples::looking_on("Your account", Section::Account, true),
+                ..full.clone()
+            },
+            Self {
+                shell: samples::looking_on("Your account", Section::Account, false),
+                ..full.clone()
+            },
+            Self {
                 shell: samples::admin("Your account", Section::Account),
                 email: "grace@example.org".to_owned(),
                 name: String::new(),

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::policies::LimitRow;
 use super::sessions::SessionCard;
 use super::{Instant, NoticeKind, Page, Section, Shell, samples};
 
@@ -174,12 +175,22 @@ pub struct AdminUserPage {
     pub created_at: Instant,
     /// When the password was last changed.
     pub password_changed_at: Option<Instant>,
+    /// What holds for their sessions, and who set it.
+    pub limits: Vec<LimitRow>,
     /// Their newest sessions, live and ended.
     pub sessions: Vec<SessionCard>,
     /// How many of their sessions are live.
     pub live_sessions: u64,
     /// Why the last change was refused.
     pub problem: Option<String>,
+    /// Whether it is offered to look on as them.
+    pub may_impersonate: bool,
+    /// Why the last try at that was refused.
+    pub impersonation_problem: Option<String>,
+    /// The reason as typed before.
+    pub impersonation_reason: String,
+    /// Whether the box was ticked before.
+    pub impersonation_may_change: bool,
 }
 
 impl Page for AdminUserPage {
@@ -201,13 +212,25 @@ impl Page for AdminUserPage {
             has_password: true,
             created_at: samples::instant(-400 * 86_400),
             password_changed_at: Some(samples::instant(-40 * 86_400)),
+            limits: LimitRow::samples(),
             sessions,
             live_sessions: 2,
             problem: None,
+            may_impersonate: true,
+            impersonation_problem: None,
+            impersonation_reason: String::new(),
+            impersonation_may_change: false,
         };
         vec![
             ada.clone(),
             Self {
+                impersonation_problem: Some("Say why, in 10 to 500 characters.".to_owned()),
+                impersonation_reason: "ticket 12".to_owned(),
+                impersonation_may_change: true,
+                ..ada.clone()
+            },
+            Self {
+                may_impersonate: false,
                 shell: samples::admin("grace@example.org", Section::AdminUsers),
                 id: samples::id(2),
                 email: "grace@example.org".to_owned(),
@@ -215,7 +238,7 @@ impl Page for AdminUserPage {
                 roles_text: "admin".to_owned(),
                 roles: vec!["admin".to_owned()],
                 is_self: true,
-                sessions: vec![samples::this_device()],
+                sessions: vec![samples::this_device(), samples::looked_on()],
                 live_sessions: 1,
                 problem: Some("You can't take the role admin from yourself.".to_owned()),
                 ..ada.clone()
@@ -224,6 +247,7 @@ impl Page for AdminUserPage {
                 roles_text: String::new(),
                 roles: Vec::new(),
                 organizations: Vec::new(),
+                may_impersonate: false,
                 enabled: false,
                 has_password: false,
                 password_changed_at: None,

@@ -22,10 +22,14 @@ pub struct AuditRow {
     pub subject_id: Option<String>,
     /// The session concerned.
     pub session_id: Option<String>,
-    /// Address it came from.
+    /// Address it came from, for as long as that is kept.
     pub ip: Option<String>,
+    /// Whether somebody did it from an address at all, and not this server by itself.
+    pub by_somebody: bool,
     /// Why, in words.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<String>,
     /// Anything more.
     pub detail: Option<String>,
 }
@@ -41,7 +45,9 @@ impl AuditRow {
             subject_id: None,
             session_id: None,
             ip: None,
+            by_somebody: false,
             reason: None,
+            receipt_id: None,
             detail: None,
         };
         vec![
@@ -53,7 +59,9 @@ impl AuditRow {
                 subject_id: Some(samples::id(1)),
                 session_id: Some(samples::id(32)),
                 ip: Some("2001:db8:4a1:77::1f".to_owned()),
+                by_somebody: true,
                 reason: Some("ended by an administrator".to_owned()),
+                receipt_id: Some(samples::id(64)),
                 detail: Some("Safari 26 on iOS".to_owned()),
             },
             Self {
@@ -61,6 +69,12 @@ impl AuditRow {
                 action: "User deleted".to_owned(),
                 actor: "command line".to_owned(),
                 subject: Some("somebody who is gone".to_owned()),
+                ..least.clone()
+            },
+            Self {
+                action: "Signed in".to_owned(),
+                actor: "ada@example.org".to_owned(),
+                by_somebody: true,
                 ..least.clone()
             },
             least,
@@ -94,6 +108,8 @@ pub struct AuditPage {
     pub action: String,
     /// The acts to choose from.
     pub actions: Vec<ActionChoice>,
+    /// The receipt whose acts are shown alone.
+    pub receipt: Option<String>,
 }
 
 impl Page for AuditPage {
@@ -115,6 +131,7 @@ impl Page for AuditPage {
                 choice("session-ended", "Session ended"),
                 choice("user-deleted", "User deleted"),
             ],
+            receipt: None,
         };
         vec![
             Self {
@@ -123,6 +140,7 @@ impl Page for AuditPage {
                 first_url: Some("/admin/audit?q=ada%40example.org&action=session-ended".to_owned()),
                 q: "ada@example.org".to_owned(),
                 action: "session-ended".to_owned(),
+                receipt: Some(samples::id(64)),
                 ..all.clone()
             },
             Self {

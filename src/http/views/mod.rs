@@ -11,16 +11,21 @@
 
 mod account;
 mod admin;
+mod admin_end_where;
 mod admin_users;
 mod assets;
 mod audit;
+mod by_mail;
 mod error;
 mod filters;
 mod instant;
+mod outbox;
+mod policies;
 mod samples;
 mod sessions;
 mod shell;
 mod sign_in;
+mod step_up;
 #[cfg(test)]
 mod tests;
 
@@ -33,16 +38,21 @@ pub use admin::{
     AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, NodeFigures,
     ReasonCount, VisibleFigures,
 };
+pub use admin_end_where::{EndWhereFields, EndWhereFound, EndWherePage};
 pub use admin_users::{
     AdminUserPage, AdminUsersPage, DeleteUserPage, InvitationMadePage, NewUserPage, UserRow,
 };
 pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
+pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage, ResetPage};
 pub use error::ErrorPage;
 pub use instant::Instant;
+pub use outbox::{DeliveryRow, OutboxPage};
+pub use policies::{LimitRow, PoliciesPage, PolicyPage, PolicyRow, PolicyValues};
 pub use sessions::{SessionCard, SessionsPage};
-pub use shell::{Notice, NoticeKind, Section, Shell, ShellUser};
-pub use sign_in::{InvitationDeadPage, InvitationPage, SetUpPage, SignInPage, StepUpPage};
+pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
+pub use sign_in::{ChooseSessionPage, InvitationDeadPage, InvitationPage, SetUpPage, SignInPage};
+pub use step_up::{HiddenField, StepUpPage};
 
 /// Every template, by the name its page asks for. A name must end in `.html`: Tera escapes by that
 /// ending alone.
@@ -70,8 +80,20 @@ static TEMPLATES: &[(&str, &str)] = &[
     ("audit.html", include_str!("../../../templates/audit.html")),
     ("base.html", include_str!("../../../templates/base.html")),
     (
+        "choose_session.html",
+        include_str!("../../../templates/choose_session.html"),
+    ),
+    (
         "components.html",
         include_str!("../../../templates/components.html"),
+    ),
+    (
+        "change_email.html",
+        include_str!("../../../templates/change_email.html"),
+    ),
+    (
+        "confirm_email.html",
+        include_str!("../../../templates/confirm_email.html"),
     ),
     (
         "delete_user.html",
@@ -80,6 +102,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "end_everyone.html",
         include_str!("../../../templates/end_everyone.html"),
+    ),
+    (
+        "end_where.html",
+        include_str!("../../../templates/end_where.html"),
     ),
     ("error.html", include_str!("../../../templates/error.html")),
     (
@@ -97,6 +123,27 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "new_user.html",
         include_str!("../../../templates/new_user.html"),
+    ),
+    (
+        "new_password.html",
+        include_str!("../../../templates/new_password.html"),
+    ),
+    (
+        "not_me.html",
+        include_str!("../../../templates/not_me.html"),
+    ),
+    (
+        "outbox.html",
+        include_str!("../../../templates/outbox.html"),
+    ),
+    ("reset.html", include_str!("../../../templates/reset.html")),
+    (
+        "policies.html",
+        include_str!("../../../templates/policies.html"),
+    ),
+    (
+        "policy.html",
+        include_str!("../../../templates/policy.html"),
     ),
     (
         "security.html",

@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sessions::SessionCard;
-use super::{Instant, Notice, NoticeKind, Section, Shell, ShellUser};
+use super::{Instant, LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
 
 /// An id of the shape real ones have, told apart by its last digit.
 pub(super) fn id(last: u8) -> String {
@@ -24,6 +24,7 @@ pub(super) fn signed_out(title: &str) -> Shell {
         title: title.to_owned(),
         user: None,
         csrf_token: "sample-form-token-0".to_owned(),
+        impersonation: None,
         notice: None,
         section: Section::None,
     }
@@ -57,6 +58,19 @@ pub(super) fn admin(title: &str, section: Section) -> Shell {
     }
 }
 
+/// The frame for an administrator who looks on as somebody.
+pub(super) fn looking_on(title: &str, section: Section, read_only: bool) -> Shell {
+    Shell {
+        impersonation: Some(LookingOn {
+            name: "Ada Lovelace".to_owned(),
+            reason: "the invoice she asked about on Monday does not show".to_owned(),
+            ends_at: instant(25 * 60),
+            read_only,
+        }),
+        ..member(title, section)
+    }
+}
+
 /// The same frame with a message.
 pub(super) fn noticed(shell: Shell, kind: NoticeKind, text: &str) -> Shell {
     Shell {
@@ -77,7 +91,8 @@ pub(super) fn this_device() -> SessionCard {
         device: "PC".to_owned(),
         browser: "Firefox 145".to_owned(),
         os: "Linux".to_owned(),
-        ip: "2001:db8:4a1:77::1f".to_owned(),
+        ip: Some("2001:db8:4a1:77::1f".to_owned()),
+        place: Some("Cambridge, United Kingdom".to_owned()),
         created_at: instant(-2 * 3_600),
         last_seen_at: instant(-20),
         idle_expires_at: instant(3_580),
@@ -86,6 +101,20 @@ pub(super) fn this_device() -> SessionCard {
         ended_at: None,
         end_reason: None,
         ended_by_other: false,
+        opened_by_admin: None,
+    }
+}
+
+/// A session that an administrator opened.
+pub(super) fn looked_on() -> SessionCard {
+    SessionCard {
+        id: id(19),
+        current: false,
+        name: None,
+        opened_by_admin: Some("the invoice she asked about does not show".to_owned()),
+        idle_expires_at: instant(25 * 60),
+        expires_at: instant(25 * 60),
+        ..this_device()
     }
 }
 
@@ -98,7 +127,8 @@ pub(super) fn phone() -> SessionCard {
         device: "Phone".to_owned(),
         browser: "Safari 26".to_owned(),
         os: "iOS".to_owned(),
-        ip: "203.0.113.7".to_owned(),
+        ip: Some("203.0.113.7".to_owned()),
+        place: Some("Norway".to_owned()),
         created_at: instant(-9 * 86_400),
         last_seen_at: instant(-26 * 3_600),
         idle_expires_at: instant(5 * 86_400),
@@ -115,7 +145,8 @@ pub(super) fn unknown_device() -> SessionCard {
         device: String::new(),
         browser: String::new(),
         os: String::new(),
-        ip: "198.51.100.23".to_owned(),
+        ip: Some("198.51.100.23".to_owned()),
+        place: None,
         created_at: instant(-40 * 60),
         last_seen_at: instant(-31 * 60),
         ..SessionCard {
@@ -139,8 +170,13 @@ pub(super) fn ended() -> Vec<SessionCard> {
         by(32, Some("an administrator ended this session"), true),
         SessionCard {
             name: Some("Old tablet".to_owned()),
+            ip: None,
             ..by(33, Some("you signed out"), false)
         },
-        by(34, None, false),
+        SessionCard {
+            ip: None,
+            place: None,
+            ..by(34, None, false)
+        },
     ]
 }

@@ -21,8 +21,10 @@ pub struct SessionCard {
     pub browser: String,
     /// Operating system; may be empty.
     pub os: String,
-    /// Address it was last used from.
-    pub ip: String,
+    /// Address it was opened from, for as long as that is kept.
+    pub ip: Option<String>,
+    /// Where that is, roughly, in words.
+    pub place: Option<String>,
     /// When it began.
     pub created_at: Instant,
     /// When it was last used.
@@ -39,6 +41,8 @@ pub struct SessionCard {
     pub end_reason: Option<String>,
     /// Whether somebody or something other than its owner ended it.
     pub ended_by_other: bool,
+    /// Why an administrator opened it as this user, if one did.
+    pub opened_by_admin: Option<String>,
 }
 
 /// `/account/sessions`: a person's own sessions.
@@ -52,6 +56,14 @@ pub struct SessionsPage {
     pub ended: Vec<SessionCard>,
     /// How many live ones are not the current one.
     pub others: u64,
+    /// Longest name of a device.
+    pub name_max_chars: u32,
+    /// The session whose new name was refused.
+    pub named: Option<String>,
+    /// The name that was typed.
+    pub typed: String,
+    /// Why it was refused.
+    pub problem: Option<String>,
 }
 
 impl Page for SessionsPage {
@@ -59,39 +71,44 @@ impl Page for SessionsPage {
 
     fn samples() -> Vec<Self> {
         let shell = samples::member("Your sessions", Section::Sessions);
+        let bare = Self {
+            shell: shell.clone(),
+            live: Vec::new(),
+            ended: Vec::new(),
+            others: 0,
+            name_max_chars: 60,
+            named: None,
+            typed: String::new(),
+            problem: None,
+        };
         vec![
             Self {
-                shell: samples::noticed(
-                    shell.clone(),
-                    NoticeKind::Success,
-                    "That session has been ended.",
-                ),
+                shell: samples::noticed(shell, NoticeKind::Success, "That session has been ended."),
                 live: vec![
                     samples::this_device(),
                     samples::phone(),
                     samples::unknown_device(),
+                    samples::looked_on(),
                 ],
                 ended: samples::ended(),
-                others: 2,
+                others: 3,
+                ..bare.clone()
             },
             Self {
-                shell: shell.clone(),
                 live: vec![samples::this_device(), samples::phone()],
-                ended: Vec::new(),
                 others: 1,
+                named: Some(samples::phone().id),
+                typed: "a\u{202e}b".to_owned(),
+                problem: Some(
+                    "The name has a character that cannot be printed (U+202E).".to_owned(),
+                ),
+                ..bare.clone()
             },
             Self {
-                shell: shell.clone(),
                 live: vec![samples::this_device()],
-                ended: Vec::new(),
-                others: 0,
+                ..bare.clone()
             },
-            Self {
-                shell,
-                live: Vec::new(),
-                ended: Vec::new(),
-                others: 0,
-            },
+            bare,
         ]
     }
 }

@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use super::Instant;
+
 /// The frame around a page; each page has it as its field `shell`.
 #[derive(Clone, Serialize)]
 pub struct Shell {
@@ -20,6 +22,21 @@ pub struct Shell {
     pub notice: Option<Notice>,
     /// The entry of the menu that is current.
     pub section: Section,
+    /// An administrator looks at the page as somebody else.
+    pub impersonation: Option<LookingOn>,
+}
+
+/// The banner of an administrator who looks at the pages as somebody else.
+#[derive(Clone, Serialize)]
+pub struct LookingOn {
+    /// As whom: their name, or the e-mail address where it is empty.
+    pub name: String,
+    /// Why, in their own words.
+    pub reason: String,
+    /// When it ends by itself.
+    pub ends_at: Instant,
+    /// Whether nothing can be changed.
+    pub read_only: bool,
 }
 
 /// The person a page is shown to.
@@ -77,6 +94,10 @@ pub enum Section {
     AdminSessions,
     /// `/admin/users`
     AdminUsers,
+    /// `/admin/policies`
+    AdminPolicies,
     /// `/admin/audit`
     AdminAudit,
+    /// `/admin/outbox`
+    AdminOutbox,
 }

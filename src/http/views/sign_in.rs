@@ -1,10 +1,11 @@
-//! Pages on the way in: sign-in, first set-up, invitation, and proving again that it is you.
+//! Pages on the way in: sign-in, first set-up, invitation.
 //!
 //! They send back what somebody typed, except passwords: those are in no struct, so no page can
 //! show them again.
 
 use serde::Serialize;
 
+use super::sessions::SessionCard;
 use super::{NoticeKind, Page, Section, Shell, samples};
 
 /// `/sign-in`. Why somebody was signed out comes as the frame's notice.
@@ -59,6 +60,41 @@ impl Page for SignInPage {
     }
 }
 
+/// In place of `/sign-in`, after the right password: which session ends, so that there is room.
+#[derive(Clone, Serialize)]
+pub struct ChooseSessionPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Stands for the proof that was given.
+    pub choice_token: String,
+    /// The live sessions.
+    pub sessions: Vec<SessionCard>,
+    /// Whether the box was ticked before.
+    pub remember: bool,
+    /// Path on this site to go to afterwards; may be empty.
+    pub next: String,
+    /// Why one must end.
+    pub problem: String,
+}
+
+impl Page for ChooseSessionPage {
+    const TEMPLATE: &'static str = "choose_session.html";
+
+    fn samples() -> Vec<Self> {
+        let page = |remember: bool, next: &str| {
+            Self {
+            shell: samples::signed_out("Choose a session to end"),
+            choice_token: "sample-choice-token".to_owned(),
+            sessions: vec![samples::phone(), samples::unknown_device()],
+            remember,
+            next: next.to_owned(),
+            problem: "At most 2 sessions are allowed at once, and there is no room for one more. Choose one to end, to go on.".to_owned(),
+        }
+        };
+        vec![page(false, ""), page(true, "/account/sessions")]
+    }
+}
+
 /// `/set-up`: makes the first administrator.
 #[derive(Clone, Serialize)]
 pub struct SetUpPage {
@@ -99,34 +135,6 @@ impl Page for SetUpPage {
                 problem: Some("The two passwords are not the same.".to_owned()),
             },
         ]
-    }
-}
-
-/// `/step-up`: the password once more, before something that matters.
-#[derive(Clone, Serialize)]
-pub struct StepUpPage {
-    /// The frame.
-    pub shell: Shell,
-    /// Path on this site to go to afterwards.
-    pub next: String,
-    /// What it is for, to follow "to", e.g. "end another device's session".
-    pub act: String,
-    /// Why the last try was refused.
-    pub problem: Option<String>,
-}
-
-impl Page for StepUpPage {
-    const TEMPLATE: &'static str = "step_up.html";
-
-    fn samples() -> Vec<Self> {
-        let shell = samples::member("Confirm it is you", Section::None);
-        let page = |problem: Option<&str>| Self {
-            shell: shell.clone(),
-            next: "/account/sessions".to_owned(),
-            act: "end another device's session".to_owned(),
-            problem: problem.map(str::to_owned),
-        };
-        vec![page(None), page(Some("The password is not right."))]
     }
 }
 

@@ -4,7 +4,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use chrono::DateTime;
+
 use crate::service::doctor::{Check, sqlite_file};
+use crate::service::places::Places;
 use crate::settings::Settings;
 
 /// A hash that takes less is too easy to guess at, one that takes more keeps people waiting.
@@ -19,6 +22,7 @@ pub fn check_host(settings: &Settings) -> Vec<Check> {
     checks.extend([
         check_public_url(settings),
         check_proxies(settings),
+        check_places(settings),
         check_hashing(settings.bcrypt_cost),
     ]);
     checks
@@ -101,6 +105,26 @@ fn check_proxies(settings: &Settings) -> Check {
         );
     }
     Check::ok(NAME, "none; the address of a connection counts")
+}
+
+fn check_places(settings: &Settings) -> Check {
+    const NAME: &str = "places";
+    match Places::read(settings) {
+        Err(error) => Check::problem(
+            NAME,
+            error.to_string(),
+            "the server does not start with it; give a file of cities or countries in MaxMind's format, \
+             or leave PORTCULLIS_GEOIP_FILE empty",
+        ),
+        Ok(places) => match places.kind() {
+            None => Check::ok(NAME, "no file; lists of sessions show addresses only"),
+            Some((kind, made)) => {
+                let made = i64::try_from(made).unwrap_or_default();
+                let made = DateTime::from_timestamp(made, 0).unwrap_or_default();
+                Check::ok(NAME, format!("{kind}, made on {}", made.date_naive()))
+            }
+        },
+    }
 }
 
 /// Takes as long as a hash does.

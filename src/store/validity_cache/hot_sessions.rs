@@ -158,6 +158,7 @@ mod tests {
             idle_timeout_secs: 60,
             last_seen: T0.into(),
             expires_at: T0.into(),
+            impersonation: None,
         };
         let stored = Stored::Open(facts);
         let cached = CachedSession::new(stored, None, loaded_at, Version::default(), None);

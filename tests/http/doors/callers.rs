@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use serde_json::json;
 
 use crate::support::browser::form_token;
 use crate::support::{Server, TestUser};
@@ -21,10 +22,16 @@ pub(super) enum Kind {
     StaleUser,
     StaleAdmin,
     Admin,
+    /// An administrator with the right to look on as others.
+    Opener,
+    /// Such an administrator, who looks on as a user.
+    ReadOnlyImpersonator,
+    /// Such an administrator, who may also change things.
+    Impersonator,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Nobody,
         Self::Garbage,
         Self::ExpiredToken,
@@ -36,14 +43,20 @@ impl Kind {
         Self::StaleUser,
         Self::StaleAdmin,
         Self::Admin,
+        Self::Opener,
+        Self::ReadOnlyImpersonator,
+        Self::Impersonator,
     ];
 
-    const LIVE: [Self; 5] = [
+    const LIVE: [Self; 8] = [
         Self::User,
         Self::OtherUser,
         Self::StaleUser,
         Self::StaleAdmin,
         Self::Admin,
+        Self::Opener,
+        Self::ReadOnlyImpersonator,
+        Self::Impersonator,
     ];
 
     pub(super) fn is_live(self) -> bool {
@@ -59,12 +72,24 @@ impl Kind {
             Self::EndedSession => Some("session-ended"),
             Self::DeletedUser => Some("user-gone"),
             Self::DisabledUser => Some("user-disabled"),
-            Self::User | Self::OtherUser | Self::StaleUser | Self::StaleAdmin | Self::Admin => None,
+            Self::User
+            | Self::OtherUser
+            | Self::StaleUser
+            | Self::StaleAdmin
+            | Self::Admin
+            | Self::Opener
+            | Self::ReadOnlyImpersonator
+            | Self::Impersonator => None,
         }
     }
 
     pub(super) fn is_admin(self) -> bool {
-        matches!(self, Self::StaleAdmin | Self::Admin)
+        matches!(self, Self::StaleAdmin | Self::Admin | Self::Opener)
+    }
+
+    /// Looks on as somebody else.
+    pub(super) fn looks_on(self) -> bool {
+        matches!(self, Self::ReadOnlyImpersonator | Self::Impersonator)
     }
 
     pub(super) fn is_stale(self) -> bool {
@@ -96,7 +121,13 @@ impl Callers {
             callers: BTreeMap::new(),
         };
         for kind in Kind::LIVE {
-            let roles: &[&str] = if kind.is_admin() { &["admin"] } else { &[] };
+            let roles: &[&str] = if kind == Kind::Opener {
+                &["admin", "impersonator"]
+            } else if kind.is_admin() {
+                &["admin"]
+            } else {
+                &[]
+            };
             let email = format!("{kind:?}@test.example").to_lowercase();
             all.users.insert(kind, server.user(&email, roles).await);
             all.bring(server, kind).await;
@@ -139,7 +170,10 @@ impl Callers {
                 | Kind::OtherUser
                 | Kind::StaleUser
                 | Kind::StaleAdmin
-                | Kind::Admin => {
+                | Kind::Admin
+                | Kind::Opener
+                | Kind::ReadOnlyImpersonator
+                | Kind::Impersonator => {
                     assert_eq!(kind, Kind::DisabledUser);
                     let patch = serde_json::json!({ "enabled": false });
                     server
@@ -185,6 +219,15 @@ impl Callers {
             let renewed = server.refresh(&tokens.refresh).await;
             assert_eq!(renewed.status, 200, "{}", renewed.text);
             tokens = crate::support::Tokens::from(renewed.json());
+        } else if kind.looks_on() {
+            // From a session of its own, which nobody else ends.
+            let console = server.sign_in(&self.users[&Kind::Opener]).await;
+            let path = format!("/api/admin/users/{}/impersonate", user.id);
+            let read_only = kind == Kind::ReadOnlyImpersonator;
+            let document = json!({"reason": "to try every door", "read_only": read_only});
+            let answer = server.post(&path, Some(&console.access), document).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            tokens = crate::support::Tokens::from(answer.json());
         } else {
             tokens = server.sign_in(user).await;
         }

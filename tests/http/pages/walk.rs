@@ -12,6 +12,7 @@ const OWN: &[(&str, &str)] = &[
     ("/account", "Your account"),
     ("/account/sessions", "Your sessions"),
     ("/account/security", "Password"),
+    ("/account/email", "Change your e-mail address"),
     ("/step-up", "Confirm that it is you"),
 ];
 
@@ -20,15 +21,30 @@ const CONSOLE: &[(&str, &str)] = &[
     ("/admin", "Overview"),
     ("/admin/sessions", "Sessions"),
     ("/admin/sessions/end-all", "End everyone"),
+    ("/admin/sessions/end-where", "End many"),
     ("/admin/users", "Users"),
     ("/admin/users/new", "New user"),
     ("/admin/users/{id}", "ada"),
     ("/admin/users/{id}/delete", "Delete a user"),
+    ("/admin/policies", "Policies"),
+    ("/admin/policies/new", "New policy"),
+    ("/admin/policies/{kind}/{name}", "Policy of role admin"),
     ("/admin/audit", "Audit"),
+    ("/admin/outbox", "Outbox"),
 ];
 
 /// Pages that need no sign-in.
-const OPEN: &[&str] = &["/", "/sign-in", "/set-up", "/invitation", "/static/{file}"];
+const OPEN: &[&str] = &[
+    "/",
+    "/sign-in",
+    "/set-up",
+    "/invitation",
+    "/reset-password",
+    "/new-password",
+    "/not-me",
+    "/confirm-email",
+    "/static/{file}",
+];
 
 #[test]
 fn every_page_of_the_table_is_walked_below() {
@@ -45,10 +61,17 @@ fn every_page_of_the_table_is_walked_below() {
     }
 }
 
+/// The path of a page about this user, or about the policy of administrators.
+fn named(path: &str, id: &str) -> String {
+    path.replace("{id}", id)
+        .replace("{kind}", "role")
+        .replace("{name}", "admin")
+}
+
 /// Each page is there, and from each one can sign out (the form is tried on the last).
 async fn walk(browser: &mut Browser, pages: &[(&str, &str)], id: &str) {
     for (path, expected) in pages {
-        let path = path.replace("{id}", id);
+        let path = named(path, id);
         let page = browser.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
         assert_eq!(
@@ -77,10 +100,17 @@ async fn asvs_7_4_4_every_page_that_needs_a_sign_in_offers_to_sign_out() {
         server.admin().await,
         server.user("ada@test.example", &[]).await,
     );
+    let policy = serde_json::json!({ "idle_secs": 600 });
+    let access = server.sign_in(&admin).await.access;
+    let path = "/api/admin/policies/role/admin";
+    let set = server
+        .call(reqwest::Method::PUT, path, Some(&access), Some(policy))
+        .await;
+    assert_eq!(set.status, 200, "{}", set.text);
     let mut browser = server.signed_in_browser(&ada).await;
     walk(&mut browser, OWN, "").await;
     for (path, _) in CONSOLE {
-        let path = path.replace("{id}", &ada.id.to_string());
+        let path = named(path, &ada.id.to_string());
         let page = browser.get(&path).await;
         assert_eq!(page.status, 403, "{path}");
         assert!(page.text.contains("action=\"/sign-out\""), "{path}");

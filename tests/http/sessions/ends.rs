@@ -187,13 +187,20 @@ async fn asvs_7_4_3_a_reset_ends_every_session() {
 async fn asvs_7_4_4_every_page_for_signed_in_people_has_a_way_out() {
     let house = House::open().await;
     let mut browser = house.server.signed_in_browser(&house.admin).await;
+    let policy = Some(json!({ "idle_secs": 600 }));
+    let set = house.admin(Method::PUT, "/api/admin/policies/role/admin", policy);
+    assert_eq!(set.await.status, 200);
     let mut seen = 0;
     for route in routes() {
         let page = route.method == Method::GET.as_str() && !route.path.starts_with("/api/");
         if !page || matches!(route.guard, "Anyone" | "Perhaps") {
             continue;
         }
-        let path = route.path.replace("{id}", &house.ada.id.to_string());
+        let path = route
+            .path
+            .replace("{id}", &house.ada.id.to_string())
+            .replace("{kind}", "role")
+            .replace("{name}", "admin");
         let answer = browser.get(&path).await;
         assert_eq!(answer.status, 200, "{path}");
         let form = answer

@@ -59,7 +59,7 @@ fn seconds(text: &str) -> i64 {
     count.parse::<i64>().unwrap() * unit
 }
 
-/// There is no limit yet: as many as the person opens live side by side.
+/// Unless a limit is set, as many as the person opens live side by side.
 #[tokio::test]
 async fn asvs_7_1_2_any_number_of_sessions_live_side_by_side() {
     let house = House::open().await;

@@ -229,28 +229,6 @@ async fn asvs_7_5_3_dangerous_acts_ask_for_a_recent_proof() {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-#[tokio::test]
-async fn asvs_7_5_3_the_console_asks_for_the_password_and_comes_back() {
-    let house = House::open().await;
-    let mut console = house.server.signed_in_browser(&house.admin).await;
-    house.server.advance(600);
-    let path = "/admin/sessions/end-all";
-    let answer = console.submit(path, path, &[]).await;
-    let back = "/step-up?next=%2Fadmin%2Fsessions%2Fend-all";
-    assert_eq!((answer.status.as_u16(), answer.location()), (303, back));
-    assert_eq!(house.ended_rows("everyone-out").await, 0);
-    let wrong = [("password", "not this one, surely"), ("next", path)];
-    assert_eq!(console.submit(back, "/step-up", &wrong).await.status, 401);
-    let right = [("password", PASSWORD), ("next", path)];
-    let answer = console.submit(back, "/step-up", &right).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.location()),
-        (303, "/admin/sessions/end-all?done=confirmed")
-    );
-    assert_eq!(console.submit(path, path, &[]).await.status, 303);
-    assert_eq!(house.ended_rows("everyone-out").await, 2);
-}
-
 fn assert_step_up(answer: &Answer) {
     assert_eq!(answer.code(), "step-up-required");
     assert_eq!(answer.json()["max_age"], 600);

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{House, sign_out, tokens_of};
-use crate::support::{PASSWORD, Tokens};
+use crate::support::{PASSWORD, TestUser, Tokens};
 
 /// What the refusal says: its code, and the reason beside it.
 type Refusal = (&'static str, Option<&'static str>);
@@ -29,10 +29,15 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             | EndReason::EndedByAdmin
             | EndReason::EveryoneOut
             | EndReason::PasswordChanged
+            | EndReason::EmailChanged
+            | EndReason::Reported
             | EndReason::Idle
             | EndReason::AbsoluteLifetime
             | EndReason::RefreshReuse
             | EndReason::SessionLimit
+            | EndReason::ImpersonationStopped
+            | EndReason::ImpersonatorGone
+            | EndReason::RoleTaken
             | EndReason::Reseeded => ("session-ended", Some(code)),
         };
         // Twice: the first may be the one that writes it down.
@@ -59,7 +64,7 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
     }
 }
 
-/// Ends one session for this reason. None if nothing does today; false if its row goes with its
+/// Ends one session for this reason. None if it was looked at already; false if its row goes with its
 /// user.
 async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
     let (server, tokens) = (&house.server, house.tokens.clone());
@@ -105,6 +110,29 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             browser
                 .submit("/account/security", "/account/security", &fields)
                 .await;
+        }
+        EndReason::EmailChanged => {
+            let mut browser = server.signed_in_browser(&house.ada).await;
+            server.mails().await;
+            let page = "/account/email";
+            let fields = [("email", "new@test.example")];
+            browser.submit(page, page, &fields).await;
+            let link = server.mails().await[0].link("/confirm-email?token=");
+            let token = link.split_once("token=").unwrap().1.to_owned();
+            let fields = [("token", token.as_str())];
+            browser.submit(&link, "/confirm-email", &fields).await;
+        }
+        EndReason::Reported => {
+            let elsewhere = "UPDATE sessions SET os = 'Plan 9'";
+            server.database.execute(elsewhere).await;
+            let tokens = server.sign_in(&house.ada).await;
+            let earlier = "DELETE FROM sessions WHERE os = 'Plan 9' AND user_id = (SELECT id FROM users WHERE email = 'ada@test.example')";
+            server.database.execute(earlier).await;
+            let link = server.mails().await[0].link("/not-me?token=");
+            let token = link.split_once("token=").unwrap().1.to_owned();
+            let fields = [("token", token.as_str())];
+            server.browser().submit(&link, "/not-me", &fields).await;
+            return Some((tokens, true));
         }
         EndReason::UserDisabled => {
             house.patch(&house.ada, json!({"enabled": false})).await;
@@ -154,8 +182,17 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
         }
         EndReason::RefreshReuse => {
             server.refresh(&tokens.refresh).await;
-            server.advance(30);
+            let next = Tokens::from(server.refresh(&tokens.refresh).await.json());
+            server.refresh(&next.refresh).await;
             server.refresh(&tokens.refresh).await;
+        }
+        EndReason::RoleTaken => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"end_on_role_change": true});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            house.patch(&house.ada, json!({"roles": []})).await;
         }
         EndReason::Reseeded => {
             let seeded = seed::seed(&server.context, Origin::HOST).await.unwrap();
@@ -164,10 +201,39 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             seed::seed(&server.context, Origin::HOST).await.unwrap();
             return Some((demo, false));
         }
-        // Nothing limits the number of sessions yet.
-        EndReason::SessionLimit => return None,
+        EndReason::ImpersonationStopped => {
+            let (_, looking_on) = look_on(house).await;
+            sign_out(server, &looking_on).await;
+            return Some((looking_on, true));
+        }
+        EndReason::ImpersonatorGone => {
+            let (opener, looking_on) = look_on(house).await;
+            house.patch(&opener, json!({"roles": ["admin"]})).await;
+            return Some((looking_on, true));
+        }
+        EndReason::SessionLimit => {
+            house.patch(&house.ada, json!({"roles": ["editor"]})).await;
+            let policy = json!({"max_sessions": 1});
+            let path = "/api/admin/policies/role/editor";
+            let set = house.admin(Method::PUT, path, Some(policy)).await;
+            assert_eq!(set.status, 200, "{}", set.text);
+            server.sign_in(&house.ada).await;
+        }
     }
     Some((tokens, true))
+}
+
+/// An administrator opens a session as the user.
+async fn look_on(house: &House) -> (TestUser, Tokens) {
+    let server = &house.server;
+    let roles = ["admin", "impersonator"];
+    let opener = server.user("opener@test.example", &roles).await;
+    let console = server.sign_in(&opener).await;
+    let path = format!("/api/admin/users/{}/impersonate", house.ada.id);
+    let document = json!({"reason": "to see what she sees"});
+    let answer = server.post(&path, Some(&console.access), document).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    (opener, Tokens::from(answer.json()))
 }
 
 /// Those whom time has ended have no access token left that lives; they are looked at here.

@@ -16,9 +16,11 @@ use serde_json::Value;
 
 use super::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
-    DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage, InvitationMadePage,
-    InvitationPage, NewUserPage, Page, Renderer, Section, SecurityPage, SessionsPage, SetUpPage,
-    SignInPage, StepUpPage, TEMPLATES, samples, stylesheet_path,
+    ChangeEmailPage, ChooseSessionPage, ConfirmEmailPage, DeleteUserPage, EndEveryonePage,
+    EndWherePage, ErrorPage, InvitationDeadPage, InvitationMadePage, InvitationPage,
+    NewPasswordPage, NewUserPage, NotMePage, OutboxPage, Page, PoliciesPage, PolicyPage, Renderer,
+    ResetPage, Section, SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES,
+    samples, stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -50,18 +52,28 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         AdminOverviewPage,
         AdminSessionsPage,
         EndEveryonePage,
+        EndWherePage,
         AdminUserPage,
         AdminUsersPage,
         DeleteUserPage,
         InvitationMadePage,
         NewUserPage,
+        PoliciesPage,
+        PolicyPage,
         AuditPage,
         ErrorPage,
+        ChangeEmailPage,
+        ConfirmEmailPage,
+        NewPasswordPage,
+        NotMePage,
+        ResetPage,
+        OutboxPage,
         SessionsPage,
         InvitationDeadPage,
         InvitationPage,
         SetUpPage,
         SignInPage,
+        ChooseSessionPage,
         StepUpPage,
     ];
     Ok(all)
@@ -113,7 +125,11 @@ fn the_table_is_the_folder() -> Outcome {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/templates"));
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(folder)? {
-        files.insert(entry?.file_name().to_string_lossy().into_owned());
+        let entry = entry?;
+        // Mails are no pages.
+        if entry.file_name() != "mail" {
+            files.insert(entry.file_name().to_string_lossy().into_owned());
+        }
     }
     let table: BTreeSet<String> = TEMPLATES
         .iter()
@@ -184,8 +200,12 @@ fn nothing_is_inline_and_nothing_is_foreign() -> Outcome {
 fn whoever_is_signed_in_can_sign_out_on_every_page() -> Outcome {
     for page in drawn()? {
         let signed_in = !page.data["shell"]["user"].is_null();
-        let forms = page.html.matches("action=\"/sign-out\"").count();
-        assert_eq!(forms, usize::from(signed_in), "{}", page.template);
+        let count = |action: &str| page.html.matches(&format!("action=\"{action}\"")).count();
+        // Whoever looks on as somebody else stops instead.
+        let looks_on = !page.data["shell"]["impersonation"].is_null();
+        let expected = (usize::from(signed_in && !looks_on), usize::from(looks_on));
+        let forms = (count("/sign-out"), count("/impersonation/stop"));
+        assert_eq!(forms, expected, "{}", page.template);
         assert_eq!(page.html.contains("<nav"), signed_in, "{}", page.template);
         let admin = page.data["shell"]["user"]["is_admin"]
             .as_bool()
@@ -211,7 +231,9 @@ fn each_section_marks_its_own_menu_entry() -> Outcome {
         (Section::AdminOverview, Some("/admin")),
         (Section::AdminSessions, Some("/admin/sessions")),
         (Section::AdminUsers, Some("/admin/users")),
+        (Section::AdminPolicies, Some("/admin/policies")),
         (Section::AdminAudit, Some("/admin/audit")),
+        (Section::AdminOutbox, Some("/admin/outbox")),
     ] {
         let html = renderer.render(&InvitationDeadPage {
             shell: samples::admin("Menu", section),

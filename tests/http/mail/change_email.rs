@@ -1,0 +1,105 @@
+//! Changing one's own e-mail address (ASVS 6.3.7).
+
+use super::{ask as ask_reset, reset_link, scan, token};
+use crate::support::{Answer, Browser, PASSWORD, Server};
+
+async fn ask(browser: &mut Browser, email: &str) -> Answer {
+    let page = "/account/email";
+    browser.submit(page, page, &[("email", email)]).await
+}
+
+async fn confirm(browser: &mut Browser, link: &str) -> Answer {
+    let token = token(link);
+    let fields = [("token", token.as_str())];
+    browser.submit(link, "/confirm-email", &fields).await
+}
+
+#[tokio::test]
+async fn asvs_6_3_7_a_new_address_counts_once_it_is_confirmed_and_both_are_told() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let other = server.sign_in(&ada).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    server.mails().await;
+    let mailed_before = reset_link(&server, &ada).await;
+
+    let asked = ask(&mut browser, "Ada@New.example").await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    let mails = server.mails().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, "ada@new.example");
+    let link = mails[0].link("/confirm-email?token=");
+    scan(&server, &link).await;
+    assert_eq!(server.verify(&other.access).await.status, 200);
+    assert_eq!(
+        server.try_sign_in("ada@new.example", PASSWORD).await.status,
+        401
+    );
+
+    let done = confirm(&mut browser, &link).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let page = browser.get("/account").await;
+    assert_eq!(page.status, 200, "this session goes on");
+    assert!(page.text.contains("ada@new.example"), "{}", page.text);
+    let refused = server.verify(&other.access).await;
+    assert_eq!(refused.json()["reason"], "email-changed");
+    assert_eq!(server.try_sign_in(&ada.email, PASSWORD).await.status, 401);
+    assert_eq!(
+        server.try_sign_in("ada@new.example", PASSWORD).await.status,
+        200
+    );
+    let mails = server.mails().await;
+    let notices: Vec<&str> = mails
+        .iter()
+        .filter(|mail| mail.subject == "Your e-mail address was changed")
+        .map(|mail| mail.to.as_str())
+        .collect();
+    assert_eq!(notices, ["ada@test.example", "ada@new.example"]);
+    // Used twice, it is refused; and what was mailed to the old address is good for nothing.
+    assert_eq!(server.browser().get(&link).await.status, 404);
+    let again = browser
+        .submit("/account", "/confirm-email", &[("token", &token(&link))])
+        .await;
+    assert_eq!(again.status, 404);
+    assert_eq!(server.browser().get(&mailed_before).await.status, 404);
+    ask_reset(&server, &ada.email).await;
+    assert_eq!(server.mails().await.len(), 0);
+}
+
+#[tokio::test]
+async fn asking_needs_a_fresh_proof_and_tells_nothing_of_others() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    server.user("ben@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let free = ask(&mut browser, "free@test.example").await;
+    let link = server.mails().await[0].link("/confirm-email?token=");
+    let taken = ask(&mut browser, "ben@test.example").await;
+    assert_eq!(
+        taken.text.replace("ben@", ""),
+        free.text.replace("free@", "")
+    );
+    assert_eq!(server.mails().await.len(), 0);
+    // The newer wish has replaced the older.
+    assert_eq!(server.browser().get(&link).await.status, 404);
+    for (email, status) in [
+        ("ada@test.example", 422),
+        ("ada", 422),
+        ("a@b\r\nBcc: c@d", 422),
+    ] {
+        assert_eq!(ask(&mut browser, email).await.status, status, "{email}");
+    }
+    // Somebody else was quicker.
+    server.advance(60);
+    ask(&mut browser, "late@test.example").await;
+    let link = server.mails().await[0].link("/confirm-email?token=");
+    server.user("late@test.example", &[]).await;
+    let refused = confirm(&mut browser, &link).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    server.advance(601);
+    let stale = ask(&mut browser, "new@test.example").await;
+    assert_eq!(stale.status, 403);
+    let act = "change your e-mail address";
+    assert!(stale.text.contains(act), "{}", stale.text);
+    assert_eq!(server.mails().await.len(), 0);
+}
