@@ -81,7 +81,9 @@ async fn a_part_finds_those_who_have_it(bench: Bench) {
     }
     assert_eq!(found(&bench, "ZOë").await, ["zoe@city.example"]);
     assert_eq!(found(&bench, ".example").await.len(), 5);
-    // The grams are there, the text is not; nor does it reach from the address into the name.
+    // Its grams are there, the text is not; nor does it reach from the address into the name.
+    insert(&bench, "abc.bcd@grams.example", "").await;
+    assert_eq!(found(&bench, "abcd").await, [""; 0]);
     for text in ["lovelovelace", "example ada", "%ace", "_race", "nobody"] {
         assert_eq!(found(&bench, text).await, [""; 0], "{text}");
     }
@@ -133,6 +135,23 @@ async fn changes_by_hand_are_found(bench: Bench) {
     assert_eq!(found(&bench, "king@").await, [""; 0]);
 }
 
+/// Address and name of the user of a number: the first and the last have something in common.
+fn one_of_many(number: u32) -> (String, String) {
+    let word = match number {
+        40..1_200 => "user",
+        _ => "edge",
+    };
+    let given = if number.is_multiple_of(4) {
+        "Ada"
+    } else {
+        "Ben"
+    };
+    (
+        format!("{word}{number:04}@test.example"),
+        format!("{given} of Many"),
+    )
+}
+
 /// More users than a sample has, each with a session.
 async fn many(bench: &Bench, count: u32) {
     let mut users = Vec::new();
@@ -140,10 +159,8 @@ async fn many(bench: &Bench, count: u32) {
     let when = "'2026-01-01T00:00:00Z'";
     for number in 0..count {
         let literal = bench.literal(uuid::Uuid::from_u128(u128::from(number) + 1));
-        let given = if number % 4 == 0 { "Ada" } else { "Ben" };
-        users.push(format!(
-            "({literal}, 'user{number:04}@test.example', '{given} of Many', {when}, {when})"
-        ));
+        let (email, name) = one_of_many(number);
+        users.push(format!("({literal}, '{email}', '{name}', {when}, {when})"));
         sessions.push(format!(
             "({literal}, {literal}, false, 'pwd', {when}, 3600, {when}, '2099-01-01T00:00:00Z', \
              '2099-01-01T00:00:00Z', '192.0.2.1', '', '', '', '', {when}, {when})"
@@ -169,15 +186,22 @@ async fn many(bench: &Bench, count: u32) {
 
 async fn a_text_that_very_many_have_fills_its_page_with_the_newest(bench: Bench) {
     const USERS: u32 = 1_300;
+    const PAGE: u64 = 150;
     many(&bench, USERS).await;
     let (store, now) = (bench.store(), bench.now());
-    // Some have it: more than are asked for by their ids, and fewer.
-    for (text, every) in [("of many", 1), ("ada of", 4), ("ser0", 1), ("be", 0)] {
+    // All have it; some, who are more than are asked for by their ids, or fewer; those at both ends,
+    // so that the newest do not fill a page.
+    for text in ["of many", "ada of", "ben o", "ser0", "be", "ed", "edge"] {
         let expected: Vec<u32> = (0..USERS)
             .rev()
-            .filter(|number| match every {
-                0 => number % 4 != 0,
-                every => number % every == 0 && (text != "ser0" || *number < 1_000),
+            .filter(|number| {
+                let (email, name) = one_of_many(*number);
+                let name = name.to_lowercase();
+                if text.len() < 3 {
+                    email.starts_with(text) || name.starts_with(text)
+                } else {
+                    email.contains(text) || name.contains(text)
+                }
             })
             .collect();
         let search = SessionSearch {
@@ -185,33 +209,22 @@ async fn a_text_that_very_many_have_fills_its_page_with_the_newest(bench: Bench)
             status: SessionStatus::All,
             text: text.to_owned(),
         };
-        assert_eq!(
-            store.count_users(text).await.unwrap(),
-            expected.len() as u64,
-            "{text}"
-        );
-        assert_eq!(
-            store.count_sessions(&search, now).await.unwrap(),
-            expected.len() as u64,
-            "{text}"
-        );
+        let count = store.count_users(text).await.unwrap();
+        assert_eq!(count, expected.len() as u64, "{text}");
+        let count = store.count_sessions(&search, now).await.unwrap();
+        assert_eq!(count, expected.len() as u64, "{text}");
         let (mut users, mut sessions) = (Vec::new(), Vec::new());
-        let (mut cursor, mut session_cursor) = (None, None);
+        let mut cursor = None;
         loop {
-            let page = store.search_users(text, cursor, 150, now).await.unwrap();
-            users.extend(page.rows.iter().map(|user| user.id.0.as_u128() as u32 - 1));
-            cursor = page.next_cursor;
-            let page = store
-                .search_sessions(&search, session_cursor, 150, now)
-                .await
-                .unwrap();
-            sessions.extend(
-                page.rows
-                    .iter()
-                    .map(|s| s.session.id.0.as_u128() as u32 - 1),
-            );
-            assert_eq!(page.next_cursor, cursor);
-            session_cursor = page.next_cursor;
+            let page = store.search_users(text, cursor, PAGE, now).await.unwrap();
+            users.extend(page.rows.iter().map(|user| number_of(user.id.0)));
+            let next = page.next_cursor;
+            let page = store.search_sessions(&search, cursor, PAGE, now);
+            let page = page.await.unwrap();
+            sessions.extend(page.rows.iter().map(|row| number_of(row.session.id.0)));
+            // Each session has the identifier of its user.
+            assert_eq!(page.next_cursor, next, "{text}");
+            cursor = next;
             if cursor.is_none() {
                 break;
             }
@@ -219,6 +232,10 @@ async fn a_text_that_very_many_have_fills_its_page_with_the_newest(bench: Bench)
         assert_eq!(users, expected, "{text}");
         assert_eq!(sessions, expected, "{text}");
     }
+}
+
+fn number_of(id: uuid::Uuid) -> u32 {
+    u32::try_from(id.as_u128()).unwrap() - 1
 }
 
 async fn those_who_were_there_before_the_index_are_found(bench: Bench) {
