@@ -1,5 +1,6 @@
 //! Policies of sessions: how long those of a role or organisation live, and how many there may be.
 
+mod crowd;
 mod live;
 mod manage;
 mod room;

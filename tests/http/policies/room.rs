@@ -1,6 +1,5 @@
 //! ASVS 7.1.2: how many sessions there may be at once, and what happens to one more.
 
-use futures_util::future::join_all;
 use portcullis::rules::audit::Origin;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,16 +8,13 @@ use super::Policed;
 use crate::support::browser::form_token;
 use crate::support::{Answer, PASSWORD, TestUser, Tokens};
 
-/// Sign-ins at once.
-const CROWD: u8 = 50;
-
 /// One of as many clients, behind a proxy that is trusted.
 fn address(number: u8) -> String {
     format!("192.0.2.{number}")
 }
 
 impl Policed {
-    async fn limited(most: &str, at_limit: &str) -> Self {
+    pub(super) async fn limited(most: &str, at_limit: &str) -> Self {
         let set = [
             ("PORTCULLIS_MAX_SESSIONS", most),
             ("PORTCULLIS_AT_SESSION_LIMIT", at_limit),
@@ -34,53 +30,28 @@ impl Policed {
         Answer::read(request.json(&document).send().await.unwrap()).await
     }
 
-    async fn sign_in_from(&self, number: u8, user: &TestUser) -> Answer {
+    pub(super) async fn sign_in_from(&self, number: u8, user: &TestUser) -> Answer {
         let document = json!({ "email": user.email, "password": PASSWORD });
         self.post_from(number, "/api/auth/sign-in", document).await
     }
 
-    async fn choose(&self, number: u8, problem: &Value, end: &Value) -> Answer {
+    pub(super) async fn choose(&self, number: u8, problem: &Value, end: &Value) -> Answer {
         let document = json!({ "choice_token": problem["choice_token"], "end_session": end });
         self.post_from(number, "/api/auth/sign-in/choice", document)
             .await
     }
 
     /// Live sessions of a user, by the table.
-    async fn live(&self, user: &TestUser) -> usize {
+    pub(super) async fn live(&self, user: &TestUser) -> usize {
         let store = &self.server.context.store;
         let now = self.server.context.now();
         store.live_sessions_of(user.id, now).await.unwrap().len()
     }
 
-    async fn ended_for_want_of_room(&self) -> i64 {
+    pub(super) async fn ended_for_want_of_room(&self) -> i64 {
         let sql = "SELECT COUNT(*) FROM sessions WHERE end_reason = 'session-limit'";
         self.server.database.count(sql).await
     }
-
-    /// Somebody who has signed in from every address of the crowd, and is in no session.
-    async fn known_everywhere(&self) -> TestUser {
-        let user = self.server.user("ada@test.example", &["editor"]).await;
-        for number in 0..CROWD {
-            let answer = self.sign_in_from(number, &user).await;
-            assert_eq!(answer.status, 200, "{}", answer.text);
-        }
-        let context = &self.server.context;
-        let which = portcullis::store::sessions::Which::User(user.id);
-        let reason = portcullis::rules::end_reason::EndReason::EndedByAdmin;
-        portcullis::service::end_session::end(context, which, reason, Origin::HOST)
-            .await
-            .unwrap();
-        user
-    }
-
-    async fn crowd(&self, user: &TestUser) -> Vec<Answer> {
-        join_all((0..CROWD).map(|number| self.sign_in_from(number, user))).await
-    }
-}
-
-fn count(answers: &[Answer], status: u16) -> usize {
-    let same = answers.iter().filter(|it| it.status.as_u16() == status);
-    same.count()
 }
 
 #[tokio::test]
@@ -348,78 +319,4 @@ async fn a_stricter_number_makes_room_for_the_next_one_only_then() {
     let chosen = house.choose(1, &more, &of(&more, 0)).await;
     assert_eq!(chosen.status, 200, "{}", chosen.text);
     assert_eq!(house.live(&ada).await, 1);
-}
-
-#[tokio::test]
-async fn of_fifty_sign_ins_at_once_the_five_last_to_come_are_in_where_the_oldest_ends() {
-    let house = Policed::limited("", "end-oldest").await;
-    let ada = house.known_everywhere().await;
-    house.set("role/editor", json!({ "max_sessions": 5 })).await;
-    let answers = house.crowd(&ada).await;
-    // Some were put out before they were told that they are in.
-    let out = count(&answers, 401);
-    assert_eq!(
-        count(&answers, 200) + out,
-        usize::from(CROWD),
-        "{answers:?}"
-    );
-    assert_eq!(house.live(&ada).await, 5);
-    assert_eq!(house.ended_for_want_of_room().await, i64::from(CROWD) - 5);
-    let mut admitted = 0;
-    for answer in answers.into_iter().filter(|it| it.status == 200) {
-        let tokens = Tokens::from(answer.json());
-        admitted += usize::from(house.server.verify(&tokens.access).await.status == 200);
-    }
-    assert_eq!(admitted, 5);
-}
-
-#[tokio::test]
-async fn of_fifty_sign_ins_at_once_five_are_in_where_the_rest_are_refused() {
-    let house = Policed::limited("", "end-oldest").await;
-    let ada = house.known_everywhere().await;
-    let policy = json!({ "max_sessions": 5, "at_limit": "refuse" });
-    house.set("role/editor", policy).await;
-    let answers = house.crowd(&ada).await;
-    assert_eq!(
-        (count(&answers, 200), count(&answers, 409)),
-        (5, 45),
-        "{answers:?}"
-    );
-    assert_eq!(
-        (house.live(&ada).await, house.ended_for_want_of_room().await),
-        (5, 0)
-    );
-}
-
-#[tokio::test]
-async fn of_fifty_sign_ins_at_once_five_are_in_where_the_rest_are_asked_and_choose_at_once() {
-    let house = Policed::limited("", "end-oldest").await;
-    let ada = house.known_everywhere().await;
-    let policy = json!({ "max_sessions": 5, "at_limit": "ask" });
-    house.set("role/editor", policy).await;
-    let answers = house.crowd(&ada).await;
-    assert_eq!(
-        (count(&answers, 200), count(&answers, 409)),
-        (5, 45),
-        "{answers:?}"
-    );
-    assert_eq!(house.live(&ada).await, 5);
-    let problems: Vec<_> = answers.iter().filter(|it| it.status == 409).collect();
-    let chosen = join_all(problems.iter().enumerate().map(async |(number, answer)| {
-        let problem = answer.json();
-        let end = problem["sessions"][number % 5]["id"].clone();
-        let number = u8::try_from(number).unwrap();
-        house.choose(number, &problem, &end).await
-    }))
-    .await;
-    // Of those who chose the same session one got its place.
-    assert_eq!(
-        (count(&chosen, 200), count(&chosen, 409)),
-        (5, 40),
-        "{chosen:?}"
-    );
-    assert_eq!(
-        (house.live(&ada).await, house.ended_for_want_of_room().await),
-        (5, 5)
-    );
 }
