@@ -5,6 +5,7 @@
 
 mod error;
 mod open;
+mod seen_sign_ins;
 mod session_addresses;
 mod session_facts;
 mod session_names;
