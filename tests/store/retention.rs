@@ -81,6 +81,12 @@ async fn lay(bench: &Bench, at: DateTime<Utc>) {
              VALUES ('{}', 1, '{when}', '{when}')",
             id()
         ),
+        format!(
+            "INSERT INTO outbox (id, event_id, consumer, at, action, actor_kind, attempts, due_at, \
+             delivered_at) VALUES ({}, {}, 'mail', '{when}', 'signed-in', 'host', 1, '{when}', '{when}')",
+            bench.literal(id()),
+            bench.literal(id())
+        ),
     ] {
         assert_eq!(bench.database.execute(&sql).await, 1, "{sql}");
     }
