@@ -67,7 +67,7 @@ async fn warm() -> Warm {
     let mut tokens = Vec::with_capacity(SESSIONS);
     for id in ids {
         let cached = context.store.session_facts(id, user.id, now).await.unwrap();
-        let Stored::Open(facts) = &cached.stored else {
+        let Stored::Open(facts) = cached.stored() else {
             panic!("not live")
         };
         let token = issue_access_token(&context, facts, now).unwrap();

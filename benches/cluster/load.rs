@@ -5,9 +5,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::thread::sched_setaffinity;
+
+use crate::pins::Pins;
 use crate::scene::{Node, Scene};
+use crate::support::postgres::Cluster;
 use crate::wire::{Connection, request};
-use crate::{headline, median, verdict};
+use crate::{BOUND, headline, median, millis, verdict};
 
 const CONNECTIONS: usize = 4;
 
@@ -31,9 +35,15 @@ pub(crate) fn reads(scene: &Scene, sessions: Range<u64>) {
     let began = Instant::now();
     // At first none needs to be read; later each is once again, as it is after a minute.
     for until in [50, 75] {
-        while began.elapsed() < Duration::from_secs(until) {
-            drive(node, &checks, Duration::from_secs(5));
-        }
+        let stop = AtomicBool::new(false);
+        let lag = std::thread::scope(|scope| {
+            let sampling = scope.spawn(|| longest_lag(node, &stop));
+            while began.elapsed() < Duration::from_secs(until) {
+                drive(node, &checks, Duration::from_secs(5));
+            }
+            stop.store(true, Ordering::Relaxed);
+            sampling.join().unwrap()
+        });
         let after = figures();
         let (loads, done) = (after[0] - before[0], after[1] - before[1]);
         let reads = loads * 1000.0 / done;
@@ -42,35 +52,93 @@ pub(crate) fn reads(scene: &Scene, sessions: Range<u64>) {
             "reads a 1,000 checks: {reads:.3}, at most 1: {}",
             verdict(reads <= 1.0)
         );
+        println!(
+            "longest feed lag:     {:.0} ms; above {:.0} every check reads",
+            millis(lag),
+            millis(BOUND)
+        );
     }
     println!(
         "(a session is read once a minute, PORTCULLIS_CACHE_TTL_SECS, however often it is asked about)"
     );
 }
 
-/// Three turns by turns: nothing ends; sessions end on another node; as many end in another
-/// installation on the same machine, which takes as much of it and tells this node nothing.
-pub(crate) fn while_sessions_end(scene: &Scene, elsewhere: &Scene, asked: Range<u64>) {
-    headline("checks of a node while 100 sessions a second end on another");
+/// How long ago at most the node had read the change list, each time that it was asked.
+fn longest_lag(node: &Node, stop: &AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let lag = node.figure("portcullis_feed_lag_seconds");
+        longest = longest.max(Duration::from_secs_f64(lag));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    longest
+}
+
+/// Turns of three kinds: nothing ends; sessions end on another node; as many end in another
+/// installation, which takes as much of the machine and tells this node nothing.
+///
+/// A node has a machine of its own where it matters, so it is measured on a core that only it and
+/// its clients have; and once more with all on all cores, where the first ratio tells of the
+/// machine more than of the node.
+pub(crate) fn while_sessions_end(
+    server: &Cluster,
+    scene: &Scene,
+    elsewhere: &Scene,
+    asked: Range<u64>,
+) {
     let node = &scene.nodes[1];
-    let mut here = asked.end..scene.rows.sessions;
-    let mut there = 0..elsewhere.rows.sessions;
+    let mut ends = Ends {
+        here: asked.end..scene.rows.sessions,
+        there: 0..elsewhere.rows.sessions,
+    };
     let checks = scene.checks(asked);
     node.all(&checks, 200);
-    drive(node, &checks, TURN);
+    let none = Pins::none();
+    if let Some(pins) = Pins::apart() {
+        headline(
+            "checks of a node while 100 sessions a second end on another; \
+             the node and its clients on one core, all the rest on another",
+        );
+        pins.put(node, [scene, elsewhere], server);
+        measure(node, &checks, scene, elsewhere, &mut ends, &pins);
+    } else {
+        println!("there is one core only: nothing can be told of a node on a machine of its own");
+    }
+    headline("the same, with all on all cores");
+    none.put(node, [scene, elsewhere], server);
+    measure(node, &checks, scene, elsewhere, &mut ends, &none);
+}
+
+/// Sessions that are still to end.
+struct Ends {
+    here: Range<u64>,
+    there: Range<u64>,
+}
+
+fn measure(
+    node: &Node,
+    checks: &[String],
+    scene: &Scene,
+    elsewhere: &Scene,
+    ends: &mut Ends,
+    pins: &Pins,
+) {
+    drive(node, checks, TURN);
     let mut turns: [Vec<Turn>; 3] = Default::default();
     for _ in 0..TURNS {
-        turns[0].push(turn(node, &checks));
-        turns[1].push(while_some_end(node, &checks, scene, &mut here));
-        turns[2].push(while_some_end(node, &checks, elsewhere, &mut there));
+        turns[0].push(turn(node, checks));
+        turns[1].push(while_some_end(node, checks, scene, &mut ends.here, pins));
+        turns[2].push(while_some_end(
+            node,
+            checks,
+            elsewhere,
+            &mut ends.there,
+            pins,
+        ));
     }
     let speed = |kind: usize| {
-        median(
-            &mut turns[kind]
-                .iter()
-                .map(|turn| turn.checks)
-                .collect::<Vec<_>>(),
-        )
+        let turns = turns[kind].iter();
+        median(&mut turns.map(|turn| turn.checks).collect::<Vec<_>>())
     };
     println!(
         "checks a second:      {:.0} alone, {:.0} while sessions end, {:.0} while they end elsewhere",
@@ -86,22 +154,22 @@ pub(crate) fn while_sessions_end(scene: &Scene, elsewhere: &Scene, asked: Range<
                 .collect::<Vec<_>>(),
         )
     };
-    let (shared, own) = (
+    let (alone, apart) = (
         ratio(1, 0, |turn| turn.checks),
         ratio(1, 2, |turn| turn.checks),
     );
     let kept = |ratio: f64| verdict((0.9..=1.1).contains(&ratio));
     println!(
-        "to alone:             {shared:.3} (median of {TURNS}), within 10 %: {}",
-        kept(shared)
+        "to alone:             {alone:.3} (median of {TURNS}), within 10 %: {}",
+        kept(alone)
     );
-    println!("to ends elsewhere:    {own:.3}, within 10 %: {}", kept(own));
+    println!(
+        "to ends elsewhere:    {apart:.3}, within 10 %: {}",
+        kept(apart)
+    );
     println!(
         "processor a check:    {:.3} times that of alone",
         ratio(1, 0, |turn| turn.micros)
-    );
-    println!(
-        "(the ends cost the other nodes and the database what the first ratio lacks, on one machine)"
     );
 }
 
@@ -118,10 +186,14 @@ fn while_some_end(
     checks: &[String],
     scene: &Scene,
     sessions: &mut Range<u64>,
+    pins: &Pins,
 ) -> Turn {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| end_some(scene, sessions, &stop));
+        scope.spawn(|| {
+            sched_setaffinity(None, &pins.rest).unwrap();
+            end_some(scene, sessions, &stop);
+        });
         let turn = turn(node, checks);
         stop.store(true, Ordering::Relaxed);
         turn

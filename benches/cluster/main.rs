@@ -3,7 +3,9 @@
 //!
 //! `cargo bench --bench cluster -- [ends | reads | load | everyone | memory] [sessions]` for one
 //! part only, and for another number of sessions in memory than a million. The nodes, the database
-//! and the clients share one machine, so times are longer than on machines of their own.
+//! and the clients share one machine, so times are longer than on machines of their own. Where it
+//! matters (`load`) the node that is measured and its clients have a core to themselves, and all
+//! the rest another.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +21,7 @@ mod ends;
 mod everyone;
 mod load;
 mod memory;
+mod pins;
 #[path = "../rows/mod.rs"]
 mod rows;
 mod scene;
@@ -61,7 +64,7 @@ fn main() {
         }
         if wanted("load") {
             let elsewhere = Scene::start(&server, "elsewhere", 1, 10_000);
-            load::while_sessions_end(&scene, &elsewhere, 600..1_600);
+            load::while_sessions_end(&server, &scene, &elsewhere, 600..1_600);
         }
     }
     if wanted("everyone") {

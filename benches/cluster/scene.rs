@@ -15,10 +15,12 @@ use portcullis::service::tokens::issue_access_token;
 use portcullis::service::users::{NewUser, create_user_with_password};
 use portcullis::settings::Secret;
 use portcullis::store::Store;
+use rustix::thread::CpuSet;
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::pins::pin_process;
 use crate::rows::Rows;
 use crate::support::postgres::Cluster;
 use crate::support::{self, Database, PASSWORD, Process};
@@ -155,7 +157,12 @@ impl Node {
             .unwrap()
     }
 
-    /// Its memory, in MiB.
+    /// From now on it runs on these cores only.
+    pub(crate) fn pin(&self, cores: &CpuSet) {
+        pin_process(i32::try_from(self.id).unwrap(), cores);
+    }
+
+    /// Its memory, in bytes.
     pub(crate) fn resident(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap();
         let line = status
@@ -163,7 +170,7 @@ impl Node {
             .find(|line| line.starts_with("VmRSS"))
             .unwrap();
         let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib / 1024.0
+        kib * 1024.0
     }
 
     /// Processor time of all its threads, in microseconds, from the scheduler's own account.

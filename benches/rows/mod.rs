@@ -7,7 +7,9 @@
 mod load;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use portcullis::rules::amr::Amr;
 use portcullis::rules::id::{SessionId, UserId};
+use portcullis::rules::person::Person;
 use portcullis::rules::role::Role;
 use portcullis::rules::session::Facts;
 use uuid::Uuid;
@@ -114,19 +116,20 @@ impl Rows {
         Facts {
             session_id: self.session_id(session),
             user_id: self.user_id(user),
-            email: Self::email(user).into(),
-            name: format!("{given} {family}").into(),
+            person: Person::new(
+                &Self::email(user),
+                &format!("{given} {family}"),
+                [Role::new("member").unwrap()],
+            ),
             user_enabled: true,
-            roles: [Role::new("member").unwrap()].into(),
             organization_id: None,
-            created_at: millis(opened),
-            auth_time: millis(opened / 1000 * 1000),
-            amr: "pwd".into(),
+            created_at: millis(opened).into(),
+            auth_time: millis(opened).into(),
+            amr: Amr::new("pwd"),
             remembered: true,
-            idle_timeout: IDLE,
-            last_seen_at: self.now,
-            expires_at: millis(opened) + LIFETIME,
-            ended: None,
+            idle_timeout_secs: u32::try_from(IDLE.num_seconds()).unwrap(),
+            last_seen: self.now.into(),
+            expires_at: (millis(opened) + LIFETIME).into(),
             impersonation: None,
         }
     }

@@ -185,7 +185,7 @@ pub(super) async fn show_session(
         .await?;
     step("session", session_id)?;
     step("user", user_id)?;
-    let facts = match &cached.stored {
+    let facts = match cached.stored() {
         Stored::UserGone => {
             step("user now", "does not exist any more")?;
             return Ok((
@@ -205,36 +205,38 @@ pub(super) async fn show_session(
                 "session now",
                 format!(
                     "ended at {} because {}",
-                    instant_from(*at, now),
+                    instant_from(at, now),
                     reason.words()
                 ),
             )?;
-            return Ok((false, has_ended(*reason)));
+            return Ok((false, has_ended(reason)));
         }
         Stored::Open(facts) => facts,
     };
-    let roles: Vec<&str> = facts.roles.iter().map(|role| role.as_str()).collect();
+    let roles: Vec<&str> = facts.person.roles().collect();
     let state = if facts.user_enabled {
         "enabled"
     } else {
         "disabled"
     };
-    step("user now", format!("{}, {state}", facts.email))?;
+    step("user now", format!("{}, {state}", facts.person.email()))?;
     step("roles now", roles.join(", "))?;
-    step("signed in", instant_from(facts.created_at, now))?;
-    step("last seen", instant_from(facts.last_seen_at, now))?;
+    step("signed in", instant_from(facts.created_at.at(), now))?;
+    step("last seen", instant_from(facts.last_seen.at(), now))?;
     step(
         "ends unless used by",
-        instant_from(facts.last_seen_at + facts.idle_timeout, now),
+        instant_from(facts.last_seen.at() + facts.idle_timeout(), now),
     )?;
-    step("ends at the latest", instant_from(facts.expires_at, now))?;
+    step(
+        "ends at the latest",
+        instant_from(facts.expires_at.at(), now),
+    )?;
     let auth_time = match auth_time {
         Some(seconds) => DateTime::from_timestamp(seconds, 0).unwrap_or_default(),
-        None => facts.auth_time,
+        None => facts.auth_time.at(),
     };
-    let (live, because) = match session::judge(facts, facts.last_seen_at, auth_time, now) {
+    let (live, because) = match session::judge(facts, auth_time, now) {
         Verdict::Live => (true, "its session is live".to_owned()),
-        Verdict::Ended(ended) => (false, has_ended(ended.reason)),
         Verdict::PastLimit(reason) => (false, has_ended(reason)),
         Verdict::ImpersonatorGone => (false, has_ended(EndReason::ImpersonatorGone)),
         Verdict::UserDisabled => (false, "its user is disabled (user-disabled)".to_owned()),

@@ -100,7 +100,7 @@ impl Cookies {
     /// browser is closed.
     pub fn set_session(self, request: &HttpRequest, signed_in: &SignedIn, now: DateTime<Utc>) {
         let facts = &signed_in.facts;
-        let until = facts.remembered.then(|| facts.expires_at - now);
+        let until = facts.remembered.then(|| facts.expires_at.at() - now);
         let max_age = until.map(|delta| Duration::seconds(delta.num_seconds()));
         let tokens = &signed_in.tokens;
         self.set(

@@ -350,7 +350,7 @@ fn must_be_admin(request: &HttpRequest, principal: &Principal) -> Result<(), Pro
 fn must_be_fresh(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {
     let context = &State::of(request).context;
     let max_age = context.settings.step_up;
-    if is_fresh(principal.facts.auth_time, max_age, context.now()) {
+    if is_fresh(principal.facts.auth_time.at(), max_age, context.now()) {
         return Ok(());
     }
     let seconds = max_age.num_seconds();

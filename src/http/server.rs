@@ -190,6 +190,7 @@ pub fn background(
     let mut touches = every(touches::INTERVAL.to_std().unwrap_or_default());
     let mut keys = every(KEYS_EVERY);
     let mut clean = every(CLEANUP_EVERY);
+    let mut tidy = every(CLEANUP_EVERY);
     let mut trim = every(CLEANUP_EVERY);
     let mut trimmer = Trimmer::default();
     tokio::spawn(async move {
@@ -206,6 +207,7 @@ pub fn background(
                         let trimmed = trimmer.trim(&context.store, clock::since_boot()).await;
                         warn_if(trimmed, "the change list");
                     }
+                    _ = tidy.tick() => context.store.cache().tidy(context.now()).await,
                 }
             }
         };

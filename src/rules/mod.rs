@@ -4,6 +4,7 @@
 //! nothing here waits or fails for an outside reason.
 
 pub mod access_token;
+pub mod amr;
 pub mod audit;
 pub mod client_address;
 pub mod email;
@@ -11,9 +12,11 @@ pub mod end_reason;
 pub mod familiar;
 pub mod id;
 pub mod impersonation;
+pub mod moment;
 pub mod next_path;
 pub mod outbox;
 pub mod password;
+pub mod person;
 pub mod policy;
 pub mod receipt;
 pub mod record;

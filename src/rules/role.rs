@@ -43,6 +43,11 @@ impl std::fmt::Display for Role {
     }
 }
 
+/// Is one of these the role with this name?
+pub fn has(roles: &[Role], name: &str) -> bool {
+    roles.iter().any(|role| role.as_str() == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Role, RoleError};

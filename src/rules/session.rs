@@ -1,13 +1,14 @@
 //! What is known of a session, and whether it may still be used.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::rules::amr::Amr;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::impersonation::Impersonation;
-use crate::rules::role::{ADMIN, Role};
+use crate::rules::moment::{LastUse, Moment, Second};
+use crate::rules::person::Person;
+use crate::rules::role::ADMIN;
 
 /// When and why a session ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,39 +20,33 @@ pub struct Ended {
 }
 
 /// What the table says of a session and its user: facts, from which a verdict is formed anew on
-/// every request.
+/// every request. Small, since a node holds a million of them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Facts {
     /// The session.
     pub session_id: SessionId,
     /// Whose it is.
     pub user_id: UserId,
-    /// The user's address now.
-    pub email: Box<str>,
-    /// The user's name now; may be empty.
-    pub name: Box<str>,
+    /// The user's address, name and roles now.
+    pub person: Person,
     /// May the user's account be used?
     pub user_enabled: bool,
-    /// The user's roles now.
-    pub roles: Box<[Role]>,
     /// The user's organisation now.
     pub organization_id: Option<OrganizationId>,
     /// Sign-in.
-    pub created_at: DateTime<Utc>,
-    /// Latest fresh proof of identity, in whole seconds.
-    pub auth_time: DateTime<Utc>,
-    /// How it was proven: space-separated method names (RFC 8176).
-    pub amr: Box<str>,
+    pub created_at: Moment,
+    /// Latest fresh proof of identity.
+    pub auth_time: Second,
+    /// How it was proven.
+    pub amr: Amr,
     /// Opened with "stay signed in".
     pub remembered: bool,
-    /// Unused for this long, it ends.
-    pub idle_timeout: TimeDelta,
-    /// Last use that the table knows of.
-    pub last_seen_at: DateTime<Utc>,
+    /// Unused for so many seconds, it ends.
+    pub idle_timeout_secs: u32,
+    /// Last use, written to the table or not yet.
+    pub last_seen: LastUse,
     /// Absolute lifetime.
-    pub expires_at: DateTime<Utc>,
-    /// When and why it ended, if it has.
-    pub ended: Option<Ended>,
+    pub expires_at: Moment,
     /// The administrator who looks on as this user, if one does.
     pub impersonation: Option<Box<Impersonation>>,
 }
@@ -59,7 +54,7 @@ pub struct Facts {
 impl Facts {
     /// Has the user this role now?
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles.iter().any(|r| r.as_str() == role)
+        self.person.roles().any(|own| own == role)
     }
 
     /// May whoever uses the session use the console? Never somebody who looks on as another.
@@ -78,15 +73,20 @@ impl Facts {
     /// Is whoever opened it still allowed to have it open? Always, if it was the user.
     pub fn is_granted(&self) -> bool {
         match &self.impersonation {
-            Some(impersonation) => impersonation.stands(&self.roles),
+            Some(impersonation) => impersonation.stands(|role| self.has_role(role)),
             None => true,
         }
+    }
+
+    /// Unused for this long, it ends.
+    pub fn idle_timeout(&self) -> TimeDelta {
+        TimeDelta::seconds(self.idle_timeout_secs.into())
     }
 }
 
 /// What the table answered for a session id and a user id.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Stored {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stored<F = Facts> {
     /// There is no such user.
     UserGone,
     /// The user is there, the session is not.
@@ -94,16 +94,14 @@ pub enum Stored {
     /// It has ended. Terminal: nothing that is learnt later changes it.
     Ended(Ended),
     /// It is there and nobody has ended it.
-    Open(Arc<Facts>),
+    Open(F),
 }
 
-/// May a session be used at an instant?
+/// May an open session be used at an instant?
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// Yes.
     Live,
-    /// It was ended.
-    Ended(Ended),
     /// One of its limits has passed, and it must be ended for that reason.
     PastLimit(EndReason),
     /// Its user may not sign in.
@@ -117,30 +115,20 @@ pub enum Verdict {
 }
 
 /// Judges a session for a token that was issued after the proof at `token_auth_time`.
-///
-/// `last_seen_at` may be later than the one in the facts, where uses have not been written yet.
-pub fn judge(
-    facts: &Facts,
-    last_seen_at: DateTime<Utc>,
-    token_auth_time: DateTime<Utc>,
-    now: DateTime<Utc>,
-) -> Verdict {
-    if let Some(ended) = facts.ended {
-        return Verdict::Ended(ended);
-    }
+pub fn judge(facts: &Facts, token_auth_time: DateTime<Utc>, now: DateTime<Utc>) -> Verdict {
     if !facts.user_enabled {
         return Verdict::UserDisabled;
     }
     if !facts.is_granted() {
         return Verdict::ImpersonatorGone;
     }
-    if now >= facts.expires_at {
+    if now >= facts.expires_at.at() {
         return Verdict::PastLimit(EndReason::AbsoluteLifetime);
     }
-    if now >= last_seen_at.max(facts.last_seen_at) + facts.idle_timeout {
+    if now >= facts.last_seen.at() + facts.idle_timeout() {
         return Verdict::PastLimit(EndReason::Idle);
     }
-    match token_auth_time.cmp(&facts.auth_time) {
+    match token_auth_time.cmp(&facts.auth_time.at()) {
         std::cmp::Ordering::Less => Verdict::Superseded,
         std::cmp::Ordering::Equal => Verdict::Live,
         std::cmp::Ordering::Greater => Verdict::FactsAreOld,
@@ -157,10 +145,12 @@ mod tests {
     use chrono::{DateTime, TimeDelta, Utc};
     use uuid::Uuid;
 
-    use super::{Ended, Facts, Verdict, is_fresh, judge};
+    use super::{Facts, Verdict, is_fresh, judge};
+    use crate::rules::amr::Amr;
     use crate::rules::end_reason::EndReason;
     use crate::rules::id::{SessionId, UserId};
     use crate::rules::impersonation::Impersonation;
+    use crate::rules::person::Person;
     use crate::rules::role::{IMPERSONATOR, Role};
 
     const T0: DateTime<Utc> = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -173,40 +163,28 @@ mod tests {
         Facts {
             session_id: SessionId(Uuid::nil()),
             user_id: UserId(Uuid::nil()),
-            email: "ada@example.org".into(),
-            name: "Ada".into(),
+            person: Person::new("ada@example.org", "Ada", []),
             user_enabled: true,
-            roles: Box::default(),
             organization_id: None,
-            created_at: T0,
-            auth_time: T0,
-            amr: "pwd".into(),
+            created_at: T0.into(),
+            auth_time: T0.into(),
+            amr: Amr::new("pwd"),
             remembered: false,
-            idle_timeout: TimeDelta::seconds(60),
-            last_seen_at: T0,
-            expires_at: at(100),
-            ended: None,
+            idle_timeout_secs: 60,
+            last_seen: T0.into(),
+            expires_at: at(100).into(),
             impersonation: None,
         }
     }
 
     #[test]
     fn the_verdict_at_each_edge() {
-        use Verdict::{Live, PastLimit};
-        let ended = Ended {
-            at: at(10),
-            reason: EndReason::SignedOut,
-        };
-        let with_end = Facts {
-            ended: Some(ended),
+        use Verdict::{FactsAreOld, ImpersonatorGone, Live, PastLimit, Superseded, UserDisabled};
+        let seen = |seconds| Facts {
+            last_seen: at(seconds).into(),
             ..facts()
         };
         let disabled = Facts {
-            user_enabled: false,
-            ..facts()
-        };
-        let both = Facts {
-            ended: Some(ended),
             user_enabled: false,
             ..facts()
         };
@@ -224,136 +202,67 @@ mod tests {
             Role::admin(),
             Role::new(IMPERSONATOR).unwrap_or(Role::admin()),
         );
+        let (allowed, no_more) = (looked_on(&[admin.clone(), right]), looked_on(&[admin]));
         let proven = Facts {
-            auth_time: at(5),
+            auth_time: at(5).into(),
             ..facts()
         };
+        let (idle, lifetime) = (
+            PastLimit(EndReason::Idle),
+            PastLimit(EndReason::AbsoluteLifetime),
+        );
         let cases = [
-            ("at sign-in", facts(), at(0), at(0), at(0), Live),
-            ("idle −1", facts(), at(0), at(0), at(59), Live),
+            ("at sign-in", facts(), at(0), at(0), Live),
+            ("idle −1", facts(), at(0), at(59), Live),
+            ("idle 0", facts(), at(0), at(60), idle),
+            ("idle +1", facts(), at(0), at(61), idle),
+            ("used since", seen(30), at(0), at(61), Live),
+            ("lifetime −1", seen(99), at(0), at(99), Live),
+            ("lifetime 0", seen(99), at(0), at(100), lifetime),
+            ("lifetime +1", seen(100), at(0), at(101), lifetime),
+            ("both limits", facts(), at(0), at(500), lifetime),
+            ("disabled", disabled.clone(), at(0), at(1), UserDisabled),
+            ("disabled first", disabled, at(0), at(500), UserDisabled),
+            ("looked on by somebody who may", allowed, at(0), at(1), Live),
             (
-                "idle 0",
-                facts(),
+                "by somebody who may no more",
+                no_more.clone(),
                 at(0),
-                at(0),
-                at(60),
-                PastLimit(EndReason::Idle),
+                at(1),
+                ImpersonatorGone,
             ),
             (
-                "idle +1",
-                facts(),
-                at(0),
-                at(0),
-                at(61),
-                PastLimit(EndReason::Idle),
-            ),
-            ("used since", facts(), at(30), at(0), at(61), Live),
-            (
-                "a use the table knows and the memory not",
-                facts(),
-                at(-50),
-                at(0),
-                at(59),
-                Live,
-            ),
-            ("lifetime −1", facts(), at(99), at(0), at(99), Live),
-            (
-                "lifetime 0",
-                facts(),
-                at(99),
-                at(0),
-                at(100),
-                PastLimit(EndReason::AbsoluteLifetime),
-            ),
-            (
-                "lifetime +1",
-                facts(),
-                at(100),
-                at(0),
-                at(101),
-                PastLimit(EndReason::AbsoluteLifetime),
-            ),
-            (
-                "both limits",
-                facts(),
-                at(0),
+                "who may no more first",
+                no_more,
                 at(0),
                 at(500),
-                PastLimit(EndReason::AbsoluteLifetime),
+                ImpersonatorGone,
             ),
-            (
-                "ended",
-                with_end.clone(),
-                at(0),
-                at(0),
-                at(11),
-                Verdict::Ended(ended),
-            ),
-            (
-                "ended comes before limits",
-                with_end,
-                at(0),
-                at(0),
-                at(500),
-                Verdict::Ended(ended),
-            ),
-            (
-                "disabled",
-                disabled,
-                at(0),
-                at(0),
-                at(1),
-                Verdict::UserDisabled,
-            ),
-            (
-                "ended comes before disabled",
-                both,
-                at(0),
-                at(0),
-                at(1),
-                Verdict::Ended(ended),
-            ),
-            (
-                "looked on by somebody who may",
-                looked_on(&[admin.clone(), right]),
-                at(0),
-                at(0),
-                at(1),
-                Live,
-            ),
-            (
-                "looked on by somebody who may no longer",
-                looked_on(&[admin]),
-                at(0),
-                at(0),
-                at(1),
-                Verdict::ImpersonatorGone,
-            ),
-            (
-                "older proof",
-                proven.clone(),
-                at(5),
-                at(4),
-                at(6),
-                Verdict::Superseded,
-            ),
-            ("this proof", proven.clone(), at(5), at(5), at(6), Live),
-            (
-                "younger proof",
-                proven,
-                at(5),
-                at(6),
-                at(6),
-                Verdict::FactsAreOld,
-            ),
+            ("older proof", proven.clone(), at(4), at(6), Superseded),
+            ("this proof", proven.clone(), at(5), at(6), Live),
+            ("younger proof", proven, at(6), at(6), FactsAreOld),
         ];
-        for (name, facts, last_seen, token_auth_time, now, expected) in cases {
-            assert_eq!(
-                judge(&facts, last_seen, token_auth_time, now),
-                expected,
-                "{name}"
-            );
+        for (name, facts, token_auth_time, now, expected) in cases {
+            assert_eq!(judge(&facts, token_auth_time, now), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_step_and_only_forwards() {
+        let (facts, step) = (facts(), TimeDelta::seconds(10));
+        let uses = [
+            (5, false),
+            (9, false),
+            (10, true),
+            (10, false),
+            (19, false),
+            (20, true),
+            (3, false),
+        ];
+        for (second, worth) in uses {
+            assert_eq!(facts.last_seen.note(at(second), step), worth, "{second}");
+        }
+        assert_eq!(facts.last_seen.at(), at(20));
     }
 
     #[test]

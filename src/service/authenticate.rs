@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::rules::access_token::{Fault, session_id_hint};
 use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
-use crate::rules::session::{Ended, Facts, Stored, Verdict, judge};
+use crate::rules::session::{Ended, Stored, Verdict, judge};
 use crate::service::Context;
 use crate::service::end_session::{end_one_past_limit, end_sessions};
 use crate::service::error::Refusal;
@@ -16,7 +16,7 @@ use crate::service::tokens::{Verified, verify_access_token};
 use crate::service::touches::{Touches, write_touches};
 use crate::store::StoreError;
 use crate::store::sessions::Which;
-use crate::store::validity_cache::{CachedSession, VerifiedToken};
+use crate::store::validity_cache::{CachedSession, HeldFacts, VerifiedToken};
 
 /// Keys are read again for a token with an unknown key, but not more often than this, so that
 /// invented keys cannot keep the database busy.
@@ -37,7 +37,7 @@ pub enum Authentication {
 #[derive(Clone, Debug)]
 pub struct Principal {
     /// The facts of the session and its user.
-    pub facts: Arc<Facts>,
+    pub facts: Arc<HeldFacts>,
 }
 
 /// Authenticates an access token.
@@ -103,8 +103,8 @@ pub async fn authenticate_again(
     let before = VerifiedToken {
         session_id: facts.session_id,
         user_id: facts.user_id,
-        expires_at: facts.expires_at,
-        auth_time: facts.auth_time,
+        expires_at: facts.expires_at.at(),
+        auth_time: facts.auth_time.at(),
     };
     let cached = load(context, before, now).await?;
     match settle(context, before, cached, now).await? {
@@ -117,7 +117,7 @@ async fn load(
     context: &Context,
     verified: VerifiedToken,
     now: DateTime<Utc>,
-) -> Result<Arc<CachedSession>, StoreError> {
+) -> Result<CachedSession, StoreError> {
     context
         .store
         .session_facts(verified.session_id, verified.user_id, now)
@@ -132,11 +132,11 @@ enum Settled {
 async fn settle(
     context: &Context,
     verified: VerifiedToken,
-    cached: Arc<CachedSession>,
+    cached: CachedSession,
     now: DateTime<Utc>,
 ) -> Result<Settled, StoreError> {
     let session_id = verified.session_id;
-    let facts = match &cached.stored {
+    let facts = match cached.stored() {
         Stored::Open(facts) if facts.user_id == verified.user_id => facts,
         Stored::Open(_) | Stored::SessionGone => {
             return Ok(refused(Refusal::SessionEnded {
@@ -152,11 +152,14 @@ async fn settle(
                 user_id,
             }));
         }
-        Stored::Ended(ended) => return Ok(refused(refusal_of(verified, *ended))),
+        Stored::Ended(ended) => return Ok(refused(refusal_of(verified, ended))),
     };
-    let reason = match judge(facts, cached.last_seen_at(), verified.auth_time, now) {
+    let reason = match judge(facts, verified.auth_time, now) {
         Verdict::Live => {
-            if cached.seen(now, Touches::step(facts.idle_timeout)) {
+            if facts
+                .last_seen
+                .note(now, Touches::step(facts.idle_timeout()))
+            {
                 context.touches.note(facts, now);
             }
             let principal = Principal {
@@ -164,7 +167,6 @@ async fn settle(
             };
             return Ok(Settled::Outcome(Authentication::SignedIn(principal)));
         }
-        Verdict::Ended(ended) => return Ok(refused(refusal_of(verified, ended))),
         Verdict::Superseded => return Ok(refused(Refusal::Token(Fault::Superseded))),
         Verdict::FactsAreOld => return Ok(Settled::FactsAreOld),
         Verdict::UserDisabled => EndReason::UserDisabled,

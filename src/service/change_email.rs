@@ -30,7 +30,7 @@ pub async fn ask(
         problem,
     };
     let email = Email::new(typed).map_err(|error| invalid(error.to_string()))?;
-    if email.as_str() == &*principal.facts.email {
+    if email.as_str() == principal.facts.person.email() {
         return Err(invalid("This is your address already.".to_owned()));
     }
     let target = Target::mail(context, email.as_str(), visitor.ip);

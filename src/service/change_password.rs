@@ -28,7 +28,7 @@ pub async fn change_password(
     visitor: &Visitor,
 ) -> Result<SignedIn, Error> {
     let facts = &principal.facts;
-    judge_password(context, new, &facts.email, &facts.name)?;
+    judge_password(context, new, facts.person.email(), facts.person.name())?;
     let (credentials, attempt) = check_password(
         context,
         principal,

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -21,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to wait before listening again after a connection was lost.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Between the beginnings of two readings lies at least this, so that changes which come densely
+/// share one. The first of them does not wait: it comes after a time in which nothing was read.
+const GAP: Duration = Duration::from_millis(5);
 
 /// Follows the change list for as long as it is polled.
 pub async fn follow_changes(context: &Context) -> Infallible {
@@ -67,6 +72,12 @@ async fn read(context: &Context, grown: &Notify) -> Infallible {
         }
         // Whichever comes first; a push that came during the round is still there.
         let _ = tokio::time::timeout(interval(context), grown.notified()).await;
+        let rest = GAP.saturating_sub(clock::since_boot().saturating_sub(began));
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+            // What was pushed meanwhile the next round brings.
+            let _ = grown.notified().now_or_never();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::impersonation::{self, Impersonation, LIFETIME, Objection, Target};
+use crate::rules::role::has;
 use crate::rules::session::Stored;
 use crate::rules::user_agent;
 use crate::service::Context;
@@ -58,12 +59,14 @@ pub async fn open(
         enabled: user.disabled_at.is_none(),
         roles: &user.roles,
     };
-    impersonation::judge(own.user_id, &own.roles, target).map_err(objection)?;
+    impersonation::judge(own.user_id, |role| own.has_role(role), target).map_err(objection)?;
     let now = context.now();
     let refresh = new_refresh_token()?;
     let (hash, refresh_id) = (token_hash(refresh.reveal()), entropy::new_id(now)?);
     let session_id = SessionId(entropy::new_id(now)?);
-    let absolute = LIFETIME.min(own.expires_at - now).min(own.idle_timeout);
+    let absolute = LIFETIME
+        .min(own.expires_at.at() - now)
+        .min(own.idle_timeout());
     let new = NewSession {
         id: session_id,
         user_id,
@@ -95,7 +98,7 @@ pub async fn open(
                 must_be_allowed(tx, own.user_id, user_id).await?;
                 // First the administrator's own: an end of it at the same moment either stops this
                 // or finds the new session.
-                if !tx.use_session(own.session_id, own.idle_timeout).await? {
+                if !tx.use_session(own.session_id, own.idle_timeout()).await? {
                     return Err(ended(own.session_id));
                 }
                 tx.insert_session(new).await?;
@@ -116,7 +119,7 @@ pub async fn open(
         .store
         .session_facts(session_id, user_id, now)
         .await?;
-    let Stored::Open(facts) = &cached.stored else {
+    let Stored::Open(facts) = cached.stored() else {
         return Err(ended(session_id));
     };
     let access = issue_access_token(context, facts, now)?;
@@ -207,7 +210,7 @@ async fn must_be_allowed(tx: &mut Transaction, by: UserId, user_id: UserId) -> R
         enabled: user.enabled,
         roles: &roles,
     };
-    impersonation::judge(by, &own_roles, target).map_err(objection)
+    impersonation::judge(by, |role| has(&own_roles, role), target).map_err(objection)
 }
 
 fn objection(objection: Objection) -> Error {

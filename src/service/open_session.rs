@@ -304,7 +304,7 @@ impl Opening {
             .store
             .session_facts(session_id, user_id, now)
             .await?;
-        let facts = match &cached.stored {
+        let facts = match cached.stored() {
             Stored::Open(facts) => facts,
             // Somebody has ended it meanwhile, which says nothing against address and password.
             Stored::Ended(ended) if ended.reason != EndReason::UserDisabled => {

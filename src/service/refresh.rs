@@ -11,7 +11,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::receipt::Receipt;
 use crate::rules::refresh::{Presented, Successor, judge};
-use crate::rules::session::{Facts, Stored};
+use crate::rules::session::Stored;
 use crate::service::Context;
 use crate::service::end_session::end_sessions;
 use crate::service::error::{Error, Refusal};
@@ -23,6 +23,7 @@ use crate::service::touches::write_touches;
 use crate::settings::Secret;
 use crate::store::refresh_tokens::{NewSuccessor, RefreshTokenRecord, TokenHash};
 use crate::store::sessions::Which;
+use crate::store::validity_cache::HeldFacts;
 use crate::store::{StoreError, Transaction};
 
 /// Longest refresh token that is looked up, in bytes; ours have 43.
@@ -66,7 +67,7 @@ pub async fn refresh(
         user_id: facts.user_id,
         ip: visitor.ip,
     };
-    let (idle_timeout, user_id) = (facts.idle_timeout, facts.user_id);
+    let (idle_timeout, user_id) = (facts.idle_timeout(), facts.user_id);
     let outcome = context
         .store
         .write(context.now(), move |tx| {
@@ -197,7 +198,7 @@ fn who_goes_on(latest: Option<&RefreshTokenRecord>) -> String {
 }
 
 /// The facts of a session that is not known to have ended. Its limits are judged by the table.
-async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Facts>, Error> {
+async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<HeldFacts>, Error> {
     let now = context.now();
     let gone = || {
         Error::from(Refusal::SessionEnded {
@@ -223,7 +224,7 @@ async fn live_facts(context: &Context, session_id: SessionId) -> Result<Arc<Fact
         .store
         .session_facts(session_id, record.user_id, now)
         .await?;
-    match &cached.stored {
+    match cached.stored() {
         Stored::Open(facts) if !facts.is_granted() => Err(Refusal::SessionEnded {
             session_id,
             end: Some((now, EndReason::ImpersonatorGone)),

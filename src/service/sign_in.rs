@@ -7,7 +7,6 @@ use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::email::Email;
 use crate::rules::id::SessionId;
 use crate::rules::password::PasswordFault;
-use crate::rules::session::Facts;
 use crate::service::Context;
 use crate::service::error::Error;
 use crate::service::open_session::{NoRoom, Opening};
@@ -17,6 +16,7 @@ use crate::service::tokens::IssuedTokens;
 use crate::settings::Secret;
 use crate::store::Transaction;
 use crate::store::users::Credentials;
+use crate::store::validity_cache::HeldFacts;
 
 /// Method of proof (RFC 8176).
 const PASSWORD: &str = "pwd";
@@ -47,7 +47,7 @@ pub struct SignIn {
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The session and its user.
-    pub facts: Arc<Facts>,
+    pub facts: Arc<HeldFacts>,
     /// What admits to it from now on.
     pub tokens: IssuedTokens,
 }

@@ -71,7 +71,7 @@ pub(super) async fn check_password(
         .find_credentials_of(user_id)
         .await?
         .ok_or(gone)?;
-    let target = Target::owner(context, &facts.email, visitor.ip);
+    let target = Target::owner(context, facts.person.email(), visitor.ip);
     let attempt = throttle::begin(context, target).await?;
     let compared = if is_too_long(password.reveal()) {
         Comparison::Different
@@ -163,7 +163,7 @@ impl Renewal {
             .store
             .session_facts(session_id, user_id, now)
             .await?;
-        let Stored::Open(facts) = &cached.stored else {
+        let Stored::Open(facts) = cached.stored() else {
             return Err(ended);
         };
         let access = issue_access_token(context, facts, now)?;

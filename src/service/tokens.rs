@@ -65,7 +65,7 @@ pub(super) fn issue_with_receipt(
 ) -> Result<AccessToken, Error> {
     let keys = context.keys();
     let key = keys.active(now).ok_or(Error::Internal("signing key"))?;
-    let expires_at = (now + context.settings.access_token).min(facts.expires_at);
+    let expires_at = (now + context.settings.access_token).min(facts.expires_at.at());
     let claims = Claims {
         sid: facts.session_id,
         iss: context.settings.public_url.clone(),
@@ -76,17 +76,9 @@ pub(super) fn issue_with_receipt(
         iat: now.timestamp(),
         nbf: now.timestamp(),
         exp: expires_at.timestamp(),
-        auth_time: facts.auth_time.timestamp(),
-        amr: facts
-            .amr
-            .split_ascii_whitespace()
-            .map(str::to_owned)
-            .collect(),
-        roles: facts
-            .roles
-            .iter()
-            .map(|role| role.as_str().to_owned())
-            .collect(),
+        auth_time: facts.auth_time.at().timestamp(),
+        amr: facts.amr.names().map(str::to_owned).collect(),
+        roles: facts.person.roles().map(str::to_owned).collect(),
         org: facts.organization_id,
         act: facts.impersonation.as_ref().map(|by| Act {
             sub: by.impersonator_id,

@@ -38,7 +38,7 @@ impl Touches {
         let used = Use {
             session_id: facts.session_id,
             at,
-            idle_timeout: facts.idle_timeout,
+            idle_timeout: facts.idle_timeout(),
         };
         self.uses
             .lock()
@@ -48,7 +48,8 @@ impl Touches {
 
     fn take(&self) -> Vec<Use> {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
-        uses.drain().map(|(_, used)| used).collect()
+        // With its memory: a rush is not paid for until the next start.
+        std::mem::take(&mut *uses).into_values().collect()
     }
 
     fn put_back(&self, uses: Vec<Use>) {

@@ -1,13 +1,13 @@
 //! The facts of a session: one read of the tables, behind the cache.
 
-use std::sync::Arc;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::{DbBackend, FromQueryResult};
 
+use crate::rules::amr::Amr;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::{OrganizationId, SessionId, UserId};
 use crate::rules::impersonation::Impersonation;
+use crate::rules::person::Person;
 use crate::rules::role::Role;
 use crate::rules::session::{Ended, Facts, Stored};
 use crate::store::validity_cache::CachedSession;
@@ -57,24 +57,22 @@ impl FactsRow {
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => return Err(CORRUPT),
         };
-        Ok(Stored::Open(Arc::new(Facts {
+        let timeout = self.idle_timeout_secs.ok_or(CORRUPT)?;
+        Ok(Stored::Open(Facts {
             session_id,
             user_id,
-            email: self.email.into(),
-            name: self.name.into(),
+            person: Person::new(&self.email, &self.name, roles(self.roles)?),
             user_enabled: self.disabled_at.is_none(),
-            roles: roles(self.roles)?,
             organization_id: self.organization_id.map(OrganizationId),
-            created_at: self.created_at.ok_or(CORRUPT)?,
-            auth_time: self.auth_time.ok_or(CORRUPT)?,
-            amr: self.amr.ok_or(CORRUPT)?.into(),
+            created_at: self.created_at.ok_or(CORRUPT)?.into(),
+            auth_time: self.auth_time.ok_or(CORRUPT)?.into(),
+            amr: Amr::new(&self.amr.ok_or(CORRUPT)?),
             remembered: self.remembered.ok_or(CORRUPT)?,
-            idle_timeout: TimeDelta::seconds(self.idle_timeout_secs.ok_or(CORRUPT)?.into()),
-            last_seen_at: self.last_seen_at.ok_or(CORRUPT)?,
-            expires_at: self.expires_at.ok_or(CORRUPT)?,
-            ended: None,
+            idle_timeout_secs: u32::try_from(timeout).map_err(|_| CORRUPT)?,
+            last_seen: self.last_seen_at.ok_or(CORRUPT)?.into(),
+            expires_at: self.expires_at.ok_or(CORRUPT)?.into(),
             impersonation,
-        })))
+        }))
     }
 }
 
@@ -108,7 +106,7 @@ impl Store {
         session_id: SessionId,
         user_id: UserId,
         now: DateTime<Utc>,
-    ) -> Result<Arc<CachedSession>, StoreError> {
+    ) -> Result<CachedSession, StoreError> {
         let load = self.load_facts(session_id, user_id);
         let found = self.cache().find_or_load(session_id, user_id, now, load);
         // Who has waited for another's load in vain must not then wait for one of their own.
@@ -124,7 +122,7 @@ impl Store {
         session_id: SessionId,
         user_id: UserId,
         now: DateTime<Utc>,
-    ) -> Result<Arc<CachedSession>, StoreError> {
+    ) -> Result<CachedSession, StoreError> {
         self.cache().forget(session_id);
         self.session_facts(session_id, user_id, now).await
     }

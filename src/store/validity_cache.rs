@@ -17,6 +17,11 @@
 //! no parsing, and whether this very token was verified before stands beside the facts. Most looks
 //! end at the hot sessions, a table in front of moka.
 //!
+//! moka drops what has been left alone for a while: facts in use are loaded anew, and so put in
+//! anew, long before. When there is no room it drops what was left alone longest, and not what was
+//! asked for seldom: only a signed token leads here, so nobody can flush the cache with inventions,
+//! and a mark that has just been made must not lose against a session that many ask about.
+//!
 //! Knows nothing of what facts mean.
 
 mod cached_session;
@@ -26,14 +31,15 @@ mod versions;
 pub mod weakness;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::hash::Hasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
-use siphasher::sip128::SipHasher13;
+use moka::policy::EvictionPolicy;
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::clock;
 use crate::entropy::{self, EntropyError};
@@ -41,7 +47,9 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::{Ended, Stored};
 use crate::store::StoreError;
 use crate::store::validity_cache::cached_session::Remembered;
-pub use crate::store::validity_cache::cached_session::{CachedSession, VerifiedToken};
+pub use crate::store::validity_cache::cached_session::{
+    Absent, CachedSession, HeldFacts, VerifiedToken,
+};
 use crate::store::validity_cache::hot_sessions::HotSessions;
 use crate::store::validity_cache::versions::{Version, Versions};
 
@@ -51,9 +59,11 @@ const SLACK: Duration = Duration::from_secs(60);
 /// Session facts and verified tokens, kept for a while.
 #[derive(Debug)]
 pub struct ValidityCache {
-    sessions: Cache<SessionId, Arc<CachedSession>>,
+    sessions: Cache<SessionId, CachedSession>,
     hot: HotSessions,
     facts_ttl: TimeDelta,
+    /// Left alone for so long, a session is dropped.
+    idle: Duration,
     bound: Duration,
     /// When the last reading of the change list began that is applied here, in microseconds since
     /// the machine started.
@@ -75,13 +85,18 @@ impl ValidityCache {
         bound: Duration,
     ) -> Result<Self, EntropyError> {
         let longest = facts_ttl.max(token_life).to_std().unwrap_or_default();
+        let idle = longest + SLACK;
         Ok(Self {
+            // The time that is counted from the last use costs no memory; the one that is counted
+            // from the last writing would cost a list of all in the order of their writing.
             sessions: Cache::builder()
                 .max_capacity(capacity)
-                .time_to_live(longest + SLACK)
+                .eviction_policy(EvictionPolicy::lru())
+                .time_to_idle(idle)
                 .build(),
             hot: HotSessions::new(capacity),
             facts_ttl,
+            idle,
             bound,
             confirmed_micros: AtomicU64::new(0),
             token_key: entropy::random_bytes()?,
@@ -98,16 +113,15 @@ impl ValidityCache {
         seems_for: SessionId,
         token: &str,
         now: DateTime<Utc>,
-    ) -> Option<(VerifiedToken, Option<Arc<CachedSession>>)> {
+    ) -> Option<(VerifiedToken, Option<CachedSession>)> {
         let cached = self.find(seems_for).await?;
-        let hash = self.token_hash(token);
-        let generation = self.generation.load(Ordering::Acquire);
-        let found = cached.remembered(hash, generation)?;
+        let hash = self.token_hash(token, self.generation());
+        let found = cached.tokens().find(hash)?;
         let verified = VerifiedToken {
             session_id: seems_for,
-            user_id: cached.user_id?,
-            expires_at: found.expires_at,
-            auth_time: found.auth_time,
+            user_id: cached.user_id()?,
+            expires_at: found.expires_at(),
+            auth_time: found.auth_time(),
         };
         let fresh = self.is_fresh(seems_for, &cached, now);
         Some((verified, fresh.then_some(cached)))
@@ -122,15 +136,13 @@ impl ValidityCache {
         verified: VerifiedToken,
         generation: u64,
     ) {
-        if cached.user_id != Some(verified.user_id) {
+        if cached.user_id() != Some(verified.user_id) {
             return;
         }
-        cached.remember(Remembered {
-            hash: self.token_hash(token),
-            generation,
-            expires_at: verified.expires_at,
-            auth_time: verified.auth_time,
-        });
+        let hash = self.token_hash(token, generation);
+        if let Some(token) = Remembered::new(hash, &verified) {
+            cached.tokens().remember(token);
+        }
     }
 
     /// Which set of keys tokens are verified with now.
@@ -155,7 +167,7 @@ impl ValidityCache {
         user_id: UserId,
         now: DateTime<Utc>,
         load: F,
-    ) -> Result<Arc<CachedSession>, StoreError>
+    ) -> Result<CachedSession, StoreError>
     where
         F: Future<Output = Result<Stored, StoreError>>,
     {
@@ -167,8 +179,14 @@ impl ValidityCache {
         if !self.is_confirmed() {
             self.loads.fetch_add(1, Ordering::Relaxed);
             let version = Version::default();
-            let loaded = CachedSession::new(load.await?, Some(user_id), now, version, None);
-            return Ok(Arc::new(loaded));
+            let stored = load.await?;
+            return Ok(CachedSession::new(
+                stored,
+                Some(user_id),
+                now,
+                version,
+                None,
+            ));
         }
         let outcome = self
             .sessions
@@ -178,7 +196,7 @@ impl ValidityCache {
                 if let Some(before) = &before
                     && self.is_fresh(session_id, before, now)
                 {
-                    self.hot.put(session_id, Arc::clone(before));
+                    self.put_hot(session_id, before);
                     return Ok(Op::Nop);
                 }
                 self.loads.fetch_add(1, Ordering::Relaxed);
@@ -186,9 +204,8 @@ impl ValidityCache {
                 let version = self.versions.of(session_id, user_id);
                 let stored = load.await?;
                 let user_id = Some(user_id);
-                let loaded = CachedSession::new(stored, user_id, now, version, before.as_deref());
-                let loaded = Arc::new(loaded);
-                self.hot.put(session_id, Arc::clone(&loaded));
+                let loaded = CachedSession::new(stored, user_id, now, version, before.as_ref());
+                self.put_hot(session_id, &loaded);
                 Ok::<_, StoreError>(Op::Put(loaded))
             })
             .await?;
@@ -214,12 +231,10 @@ impl ValidityCache {
                 }
                 let mark = Stored::Ended(ended);
                 let before = entry.map(|entry| entry.into_value());
-                let user_id = before.as_ref().and_then(|before| before.user_id);
+                let user_id = before.as_ref().and_then(CachedSession::user_id);
                 let version = Version::default();
-                let marked =
-                    CachedSession::new(mark, user_id, ended.at, version, before.as_deref());
-                let marked = Arc::new(marked);
-                self.hot.put(session_id, Arc::clone(&marked));
+                let marked = CachedSession::new(mark, user_id, ended.at, version, before.as_ref());
+                self.put_hot(session_id, &marked);
                 Op::Put(marked)
             })
             .await;
@@ -272,13 +287,31 @@ impl ValidityCache {
         self.loads.load(Ordering::Relaxed)
     }
 
-    async fn find(&self, session_id: SessionId) -> Option<Arc<CachedSession>> {
-        if let Some(cached) = self.hot.get(session_id) {
-            return Some(cached);
+    /// Drops what has been left alone for long. moka does so when it is used, but an idle server's
+    /// memory is given back too.
+    pub async fn tidy(&self, now: DateTime<Utc>) {
+        for () in self.hot.forget_before(now - self.idle) {
+            // Checks go first.
+            tokio::task::yield_now().await;
+        }
+        self.sessions.run_pending_tasks().await;
+    }
+
+    async fn find(&self, session_id: SessionId) -> Option<CachedSession> {
+        if let Some(held) = self.hot.get(session_id) {
+            return Some(CachedSession::Open(held));
         }
         let cached = self.sessions.get(&session_id).await?;
-        self.hot.put(session_id, Arc::clone(&cached));
+        self.put_hot(session_id, &cached);
         Some(cached)
+    }
+
+    fn put_hot(&self, session_id: SessionId, cached: &CachedSession) {
+        match cached {
+            CachedSession::Open(held) => self.hot.put(held),
+            // What lies there is old.
+            CachedSession::Absent(_) => self.hot.forget(session_id),
+        }
     }
 
     fn is_fresh(&self, session_id: SessionId, cached: &CachedSession, now: DateTime<Utc>) -> bool {
@@ -287,15 +320,17 @@ impl ValidityCache {
         // within the bound may be raised by a reading that only then confirms.
         cached.is_ended()
             || (self.is_confirmed()
-                && now < cached.loaded_at + self.facts_ttl
-                && cached.user_id.map(current) == Some(cached.version))
+                && now < cached.loaded_at() + self.facts_ttl
+                && cached.user_id().map(current) == Some(cached.version()))
     }
 
     /// SipHash-1-3 with 128 bits under a key nobody outside this process knows: who cannot know
-    /// the key cannot make two tokens that meet, nor one that meets a verified token.
-    fn token_hash(&self, token: &str) -> u128 {
-        SipHasher13::new_with_key(&self.token_key)
-            .hash(token.as_bytes())
-            .as_u128()
+    /// the key cannot make two tokens that meet, nor one that meets a verified token. Of other keys
+    /// that tokens are verified with, the hash is another.
+    fn token_hash(&self, token: &str, generation: u64) -> u128 {
+        let mut hasher = SipHasher13::new_with_key(&self.token_key);
+        hasher.write_u64(generation);
+        hasher.write(token.as_bytes());
+        hasher.finish128().as_u128()
     }
 }

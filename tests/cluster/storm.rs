@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::history::{Act, Operation, Outcome, check};
 use crate::nodes::{BOUND, Nodes, PATIENCE};
-use crate::support::chance::Chance;
+use crate::support::chance::{Chance, seed};
 use crate::support::database::variable;
 use crate::workload::Workload;
 
@@ -27,16 +27,6 @@ const VARIABLES: &[(&str, &str)] = &[
     ("PORTCULLIS_ACCESS_TOKEN_SECS", "3600"),
     ("PORTCULLIS_STEP_UP_SECS", "86400"),
 ];
-
-/// The seed of the environment, or one that nobody has used.
-pub fn seed() -> u64 {
-    let seed = variable("TEST_SEED").map_or_else(
-        || u64::from_be_bytes(portcullis::entropy::random_bytes().unwrap()),
-        |text| text.parse().expect("TEST_SEED is a number"),
-    );
-    eprintln!("TEST_SEED={seed}");
-    seed
-}
 
 #[tokio::test]
 async fn whatever_fails_an_acknowledged_end_holds_within_the_bound_and_nobody_is_signed_out() {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use self::client::Client;
-use crate::support::chance::Chance;
+use crate::support::chance::{Chance, seed};
 use crate::support::database::variable;
 use crate::support::process::run;
 use crate::support::{Answer, Database, PASSWORD, Process, client};
@@ -42,13 +42,8 @@ async fn admin_access(process: &Process) -> String {
 
 #[tokio::test]
 async fn what_was_acknowledged_before_a_kill_at_a_random_moment_is_there() {
-    let seed = variable("TEST_SEED").map_or_else(
-        || u64::from_le_bytes(portcullis::entropy::random_bytes().unwrap()),
-        |seed| seed.parse().unwrap(),
-    );
     let crashes = variable("TEST_CRASHES").map_or(4, |number| number.parse().unwrap());
-    println!("TEST_SEED={seed}");
-    let mut chance = Chance::new(seed);
+    let mut chance = Chance::new(seed());
     let directory = tempfile::tempdir().unwrap();
     let database = Database::make(directory.path()).await;
     let variables = [("DATABASE_URL", database.url.as_str())];

@@ -7,7 +7,7 @@ use portcullis::rules::id::SessionId;
 use portcullis::rules::session::Stored;
 
 use crate::bench::id;
-use crate::cache::{BOUND, NOBODY, T0, cache, ended, followed, is_open, open, unfollowed};
+use crate::cache::{BOUND, NOBODY, T0, cache, ended, followed, is_open, open, stored, unfollowed};
 
 #[tokio::test]
 async fn facts_that_were_asked_for_before_a_change_are_old_when_they_arrive() {
@@ -26,12 +26,12 @@ async fn facts_that_were_asked_for_before_a_change_are_old_when_they_arrive() {
         cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
         let load = async { Ok(Stored::UserGone) };
         let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-        assert_eq!(cached.stored, Stored::UserGone, "{whose}");
+        assert_eq!(stored(&cached), Stored::UserGone, "{whose}");
         // And facts that lie here already are.
         change();
         let load = async { Ok(open(session)) };
         let cached = cache.find_or_load(session, NOBODY, T0, load).await.unwrap();
-        assert_eq!(cached.stored, open(session), "{whose}");
+        assert_eq!(stored(&cached), open(session), "{whose}");
         change();
     }
 }
@@ -64,7 +64,7 @@ async fn sessions_that_crowd_each_other_out_are_still_each_answered_for_as_they_
             .find_or_load(*session, NOBODY, T0, load)
             .await
             .unwrap();
-        assert_eq!(cached.stored, row, "{number}");
+        assert_eq!(stored(&cached), row, "{number}");
     }
 }
 
@@ -97,5 +97,5 @@ async fn facts_are_believed_only_while_the_change_list_was_read_within_the_bound
     cache.mark_ended(ended_one, ended()).await;
     let none = async { panic!("asked about a session that has ended") };
     let cached = cache.find_or_load(ended_one, NOBODY, T0, none).await;
-    assert_eq!(cached.unwrap().stored, Stored::Ended(ended()));
+    assert_eq!(stored(&cached.unwrap()), Stored::Ended(ended()));
 }

@@ -115,8 +115,8 @@ async fn use_now(bench: &Bench, context: &Context, sessions: &[SessionId], user:
             .session_facts(*session, user, bench.now())
             .await
             .unwrap();
-        let Stored::Open(facts) = &cached.stored else {
-            panic!("{:?}", cached.stored);
+        let Stored::Open(facts) = cached.stored() else {
+            panic!("{cached:?}");
         };
         context.touches.note(facts, bench.now());
     }

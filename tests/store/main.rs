@@ -16,6 +16,7 @@ mod bench;
 mod arrivals;
 mod cache;
 mod cache_race;
+mod cache_stress;
 mod cache_versions;
 mod change_list;
 mod crossing;

@@ -14,6 +14,7 @@ use portcullis::store::sessions::Which;
 use portcullis::store::{Store, StoreError};
 
 use crate::bench::Bench;
+use crate::cache::stored;
 
 const IDLE: TimeDelta = TimeDelta::seconds(3600);
 
@@ -129,7 +130,7 @@ async fn an_ended_session_is_never_used_or_ended_again(bench: Bench) {
         .session_facts(session, before.user_id, bench.now())
         .await
         .unwrap();
-    assert_eq!(facts.stored, Stored::Ended(mark));
+    assert_eq!(stored(&facts), Stored::Ended(mark));
 }
 
 async fn uses_count_only_forwards_and_only_of_live_sessions(bench: Bench) {

@@ -1,5 +1,22 @@
 //! Chance that can be had again: the same seed makes the same choices.
 
+use super::database::variable;
+
+/// The seed that `TEST_SEED` says, or one that nobody has used. It is printed, and so shown where
+/// a test fails.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever wants the same choices again must know it"
+)]
+pub fn seed() -> u64 {
+    let seed = variable("TEST_SEED").map_or_else(
+        || u64::from_be_bytes(portcullis::entropy::random_bytes().unwrap()),
+        |text| text.parse().expect("TEST_SEED is a number"),
+    );
+    eprintln!("TEST_SEED={seed}");
+    seed
+}
+
 /// SplitMix64.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);

@@ -96,16 +96,20 @@ impl Cluster {
     }
 
     fn signal(&self, signal: Signal) {
-        let path = self.directory.path().join("data/postmaster.pid");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let Some(first) = text.lines().next().and_then(|line| line.parse().ok()) else {
-            return;
-        };
-        // First the one that makes the others.
-        for id in std::iter::once(first).chain(children_of(first)) {
+        for id in self.processes() {
             // One that has ended meanwhile stands still as well.
             let _ = kill_process(Pid::from_raw(id).unwrap(), signal);
         }
+    }
+
+    /// Its processes, first the one that makes the others; none while it is stopped.
+    pub fn processes(&self) -> Vec<i32> {
+        let path = self.directory.path().join("data/postmaster.pid");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let first = text.lines().next().and_then(|line| line.parse().ok());
+        first.map_or_else(Vec::new, |first| {
+            std::iter::once(first).chain(children_of(first)).collect()
+        })
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

@@ -291,14 +291,12 @@ fn identified(facts: &Facts) -> HttpResponse {
             .encode_lower(&mut buffer)
             .as_bytes(),
     );
-    put(USER_EMAIL, facts.email.as_bytes());
-    match facts.roles.as_ref() {
-        [] => put(USER_ROLES, b""),
-        [one] => put(USER_ROLES, one.as_str().as_bytes()),
-        several => {
-            let names: Vec<&str> = several.iter().map(|role| role.as_str()).collect();
-            put(USER_ROLES, names.join(",").as_bytes());
-        }
+    put(USER_EMAIL, facts.person.email().as_bytes());
+    let roles = facts.person.roles_text();
+    if roles.contains(' ') {
+        put(USER_ROLES, roles.replace(' ', ",").as_bytes());
+    } else {
+        put(USER_ROLES, roles.as_bytes());
     }
     // Empty rather than absent: a proxy that copies what is there must find nothing to let pass.
     let organization = facts.organization_id.map(|id| id.0.hyphenated());

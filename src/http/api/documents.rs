@@ -66,18 +66,18 @@ impl<'a> WhoDocument<'a> {
         Self {
             user: UserDocument {
                 id: facts.user_id,
-                email: &facts.email,
-                name: &facts.name,
-                roles: facts.roles.iter().map(|role| role.as_str()).collect(),
+                email: facts.person.email(),
+                name: facts.person.name(),
+                roles: facts.person.roles().collect(),
                 organization: facts.organization_id,
             },
             session: CurrentSession {
                 id: facts.session_id,
-                created_at: facts.created_at,
-                auth_time: facts.auth_time,
-                expires_at: facts.expires_at,
+                created_at: facts.created_at.at(),
+                auth_time: facts.auth_time.at(),
+                expires_at: facts.expires_at.at(),
                 remembered: facts.remembered,
-                amr: facts.amr.split_ascii_whitespace().collect(),
+                amr: facts.amr.names().collect(),
                 impersonation: facts
                     .impersonation
                     .as_ref()
@@ -95,7 +95,7 @@ impl<'a> TokensDocument<'a> {
     /// From what was handed out at `now`.
     pub fn new(signed_in: &'a SignedIn, now: DateTime<Utc>) -> Self {
         let (facts, tokens) = (&signed_in.facts, &signed_in.tokens);
-        let refresh_until = facts.expires_at.min(now + facts.idle_timeout);
+        let refresh_until = facts.expires_at.at().min(now + facts.idle_timeout());
         Self {
             access_token: tokens.access.text.reveal(),
             token_type: "Bearer",

@@ -75,7 +75,7 @@ impl Guard for FreshImpersonator {
     async fn admit(request: &HttpRequest) -> Result<Self, Problem> {
         let principal = principal(request, Want::Change).await?;
         must_be_admin(request, &principal)?;
-        if !may_impersonate(&principal.facts.roles) {
+        if !may_impersonate(|role| principal.facts.has_role(role)) {
             request_log::warn(request, "refused: without the role impersonator");
             let detail = "Only administrators with the role impersonator may do this.";
             return Err(Problem::new(Code::Forbidden, detail));

@@ -310,7 +310,8 @@ pub(super) async fn user_page(
         enabled: user.disabled_at.is_none(),
         roles: &user.roles,
     };
-    let objection = impersonation::judge(by.facts.user_id, &by.facts.roles, target).err();
+    let objection =
+        impersonation::judge(by.facts.user_id, |role| by.facts.has_role(role), target).err();
     let title = if user.name.is_empty() {
         &user.email
     } else {

@@ -113,7 +113,7 @@ fn change_page(request: &HttpRequest, principal: &Principal, email: String) -> C
             "Change your e-mail address",
             Section::Security,
         ),
-        current: principal.facts.email.to_string(),
+        current: principal.facts.person.email().to_owned(),
         email,
         asked: false,
         problem: None,

@@ -95,8 +95,8 @@ pub fn shell(request: &HttpRequest, principal: &Principal, title: &str, section:
         title: title.to_owned(),
         user: Some(ShellUser {
             id: facts.user_id.to_string(),
-            name: facts.name.to_string(),
-            email: facts.email.to_string(),
+            name: facts.person.name().to_owned(),
+            email: facts.person.email().to_owned(),
             is_admin: facts.is_admin(),
         }),
         csrf_token: expected_form_token(request, Some(facts.session_id)).unwrap_or_default(),
@@ -110,15 +110,15 @@ fn looking_on(request: &HttpRequest, principal: Option<&Principal>) -> Option<Lo
     let facts = &principal?.facts;
     let impersonation = facts.impersonation.as_ref()?;
     let now = State::of(request).context.now();
-    let name = if facts.name.is_empty() {
-        &facts.email
+    let name = if facts.person.name().is_empty() {
+        facts.person.email()
     } else {
-        &facts.name
+        facts.person.name()
     };
     Some(LookingOn {
-        name: name.to_string(),
+        name: name.to_owned(),
         reason: impersonation.reason.to_string(),
-        ends_at: Instant::new(facts.expires_at, now),
+        ends_at: Instant::new(facts.expires_at.at(), now),
         read_only: impersonation.read_only,
     })
 }

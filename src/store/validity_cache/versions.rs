@@ -1,9 +1,11 @@
 //! Versions of what is known, so that facts can be told to be older than a change.
 //!
 //! A version is raised after the change it stands for was committed, and read before the table is
-//! asked. It only ever grows, so the sum of several says whether any of them was raised.
+//! asked. It only ever grows, so the sum of several says whether any of them was raised, unless they
+//! were raised by four thousand million while facts count as fresh, which is by as many changes in
+//! a minute.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use uuid::Uuid;
 
@@ -16,12 +18,12 @@ const SLOTS: usize = 32_768;
 
 /// What the facts of a session are compared by.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Version(u64);
+pub(super) struct Version(u32);
 
 #[derive(Debug)]
 pub(super) struct Versions {
     slots: Box<[AtomicU32]>,
-    everyone: AtomicU64,
+    everyone: AtomicU32,
     pub(super) weaknesses: Weaknesses,
 }
 
@@ -29,15 +31,16 @@ impl Versions {
     pub(super) fn new() -> Self {
         Self {
             slots: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            everyone: AtomicU64::new(0),
+            everyone: AtomicU32::new(0),
             weaknesses: Weaknesses::default(),
         }
     }
 
     pub(super) fn of(&self, session_id: SessionId, user_id: UserId) -> Version {
-        let slot = |id| u64::from(self.slot(id).load(Ordering::Acquire));
+        let slot = |id| self.slot(id).load(Ordering::Acquire);
         let everyone = self.everyone.load(Ordering::Acquire);
-        Version(slot(session_id.0) + slot(user_id.0) + everyone)
+        let sum = slot(session_id.0).wrapping_add(slot(user_id.0));
+        Version(sum.wrapping_add(everyone))
     }
 
     pub(super) fn raise(&self, id: Uuid) {
