@@ -1,16 +1,17 @@
 //! A guard around the body that it reads: forms of our pages and documents of the API.
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde::de::DeserializeOwned;
 
 use crate::http::body::{self, Sent};
 use crate::http::carry_on::prove;
-use crate::http::guards::{Extraction, Guard, Guarded, claimed_origin, cross_site};
+use crate::http::guards::{Admitted, Extraction, Guard, Guarded, claimed_origin, cross_site};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
 use crate::rules::id::SessionId;
 use crate::rules::same_origin::Evidence;
+use crate::service::authenticate::Principal;
 use crate::service::tokens::{form_token, form_token_before_sign_in, same_secret};
 
 /// A guard, and behind it the fields of a form of ours, with its hidden text checked.
@@ -46,7 +47,7 @@ impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Form<G, T> {
                 Ok(by) => {
                     let sent = body::form(&request, payload).await?;
                     must_be_own_form(&request, by.session_id(), &sent)?;
-                    (by, sent.fields()?)
+                    (admit_again(&request).await?, sent.fields()?)
                 }
                 // All that is missing is a recent proof, which can be made up for.
                 Err(stale) if stale.code == Code::StepUpRequired => {
@@ -72,8 +73,9 @@ impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Json<G, T> {
         let request = request.clone();
         let payload = payload.take();
         Box::pin(async move {
-            let by = G::admit(&request).await?;
+            G::admit(&request).await?;
             let document = body::json(&request, payload).await?;
+            let by = admit_again(&request).await?;
             Ok(Self { by, document })
         })
     }
@@ -81,6 +83,16 @@ impl<G: Guard, T: DeserializeOwned + 'static> FromRequest for Json<G, T> {
 
 impl<G: Guard, T: DeserializeOwned + 'static> Guarded for Json<G, T> {
     const GUARD: &'static str = G::NAME;
+}
+
+/// A body may take its time to arrive, and whoever sends it may be put out meanwhile: what counts
+/// is who may pass when all of it is there.
+async fn admit_again<G: Guard>(request: &HttpRequest) -> Result<G, Problem> {
+    let admitted = request.extensions().get::<Principal>().cloned();
+    if let Some(principal) = admitted {
+        request.extensions_mut().insert(Admitted(principal));
+    }
+    G::admit(request).await
 }
 
 /// Refuses a form that was not drawn for this caller.

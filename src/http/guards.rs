@@ -25,7 +25,7 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::impersonation::Want;
 use crate::rules::same_origin::{Evidence, evidence};
 use crate::rules::session::is_fresh;
-use crate::service::authenticate::{Authentication, Principal, authenticate};
+use crate::service::authenticate::{Authentication, Principal, authenticate, authenticate_again};
 use crate::service::error::{Error, Refusal};
 use crate::service::refresh::refresh;
 use crate::settings::Secret;
@@ -75,6 +75,11 @@ pub struct Admin(pub Principal);
 /// An administrator who has proven lately who they are.
 #[derive(Clone, Debug)]
 pub struct FreshAdmin(pub Principal);
+
+/// Who was admitted before the body was read, put beside a request: the same session is asked about
+/// again, and no token.
+#[derive(Clone, Debug)]
+pub struct Admitted(pub Principal);
 
 /// Whose request this is, for the log.
 #[derive(Clone, Debug)]
@@ -196,6 +201,17 @@ async fn principal(request: &HttpRequest, unsafe_want: Want) -> Result<Principal
         return Ok(principal);
     }
     let state = State::of(request);
+    let admitted = request.extensions().get().cloned();
+    if let Some(Admitted(before)) = admitted {
+        return match authenticate_again(&state.context, &before).await? {
+            Authentication::SignedIn(principal) => {
+                as_another::must_be_allowed(request, &principal, unsafe_want)?;
+                Ok(principal)
+            }
+            Authentication::Refused(refusal) => Err(refusal.into()),
+            Authentication::NotPresented => Err(Problem::no_credential()),
+        };
+    }
     let api = is_api(request.path());
     let bearer = if api { bearer(request)? } else { None };
     let token = bearer.or_else(|| state.cookies.access_token(request));

@@ -39,6 +39,8 @@ pub async fn drop_addresses(
             Box::pin(async move {
                 let sessions = tx.drop_session_addresses(before, limit).await?;
                 let acts = tx.drop_audit_addresses(before, limit).await?;
+                // Few are ever given up, and those are looked at.
+                tx.drop_delivery_addresses(before).await?;
                 if sessions + acts > 0 {
                     let event = AuditEvent::new(Origin::SYSTEM, Action::AddressesDropped)
                         .detail(format!("of {sessions} sessions and {acts} acts"));

@@ -94,6 +94,25 @@ pub async fn authenticate(context: &Context, token: &str) -> Result<Authenticati
     }
 }
 
+/// Authenticates a principal once more, later in the same request: by the facts of now.
+pub async fn authenticate_again(
+    context: &Context,
+    principal: &Principal,
+) -> Result<Authentication, StoreError> {
+    let (now, facts) = (context.now(), &principal.facts);
+    let before = VerifiedToken {
+        session_id: facts.session_id,
+        user_id: facts.user_id,
+        expires_at: facts.expires_at.at(),
+        auth_time: facts.auth_time.at(),
+    };
+    let cached = load(context, before, now).await?;
+    match settle(context, before, cached, now).await? {
+        Settled::Outcome(outcome) => Ok(outcome),
+        Settled::FactsAreOld => Ok(Authentication::Refused(Refusal::Token(Fault::Superseded))),
+    }
+}
+
 async fn load(
     context: &Context,
     verified: VerifiedToken,

@@ -9,7 +9,7 @@ use crate::service::Context;
 use crate::service::authenticate::Principal;
 use crate::service::change_password::void_password_links;
 use crate::service::end_session::end_sessions;
-use crate::service::error::Error;
+use crate::service::error::{Error, Refusal};
 use crate::service::links::EMAIL_LIFETIME;
 use crate::service::sign_in::Visitor;
 use crate::service::throttle::{self, Target};
@@ -51,6 +51,10 @@ pub async fn ask(
                 if tx.lock_user(user_id).await?.is_none() {
                     return Err(Error::NotFound("user"));
                 }
+                if !tx.is_live(session_id).await? {
+                    let end = None;
+                    return Err(Refusal::SessionEnded { session_id, end }.into());
+                }
                 tx.void_verification_tokens(Purpose::EmailChange, Some(user_id))
                     .await?;
                 let event = AuditEvent::new(origin, Action::EmailChangeAsked)
@@ -85,20 +89,28 @@ pub async fn find(context: &Context, token: &str) -> Result<String, Error> {
     found.and_then(|link| link.email).ok_or(Error::DeadLink)
 }
 
-/// Confirms the new address, which is used to sign in from now on. The session that asked goes on;
+/// Confirms the new address, which is used to sign in from now on, if the session that asked is
+/// still live: where it was ended, somebody did not want it to be there. It goes on;
 /// the user's others end, and no link that was mailed to the old address is good any more.
 pub async fn confirm(context: &Context, token: &str, visitor: &Visitor) -> Result<(), Error> {
     let hash = token_hash(token);
     let ip = Some(visitor.ip);
+    let now = context.now();
+    let found = context.store.find_link(Purpose::EmailChange, &hash, now);
+    let user_id = found.await?.ok_or(Error::DeadLink)?.user_id;
     context
         .store
-        .write(context.now(), move |tx| {
+        .write(now, move |tx| {
             Box::pin(async move {
-                let used = tx.consume_link(Purpose::EmailChange, &hash).await?;
-                let link = used.ok_or(Error::DeadLink)?;
-                let user_id = link.user_id;
+                // The user first, as every other act does.
                 let before = tx.lock_user(user_id).await?;
                 let before = before.filter(|user| user.enabled).ok_or(Error::DeadLink)?;
+                let used = tx.consume_link(Purpose::EmailChange, &hash).await?;
+                let link = used.ok_or(Error::DeadLink)?;
+                let asked_in = link.session_id.ok_or(Error::DeadLink)?;
+                if !tx.is_live(asked_in).await? {
+                    return Err(Error::DeadLink);
+                }
                 let email = link.email.as_deref().map(Email::new);
                 let Some(Ok(email)) = email else {
                     return Err(Error::DeadLink);
@@ -112,16 +124,11 @@ pub async fn confirm(context: &Context, token: &str, visitor: &Visitor) -> Resul
                     changed => changed?,
                 };
                 void_password_links(tx, user_id).await?;
-                tx.void_verification_tokens(Purpose::Report, Some(user_id))
-                    .await?;
                 let origin = Origin {
                     actor: Actor::User(user_id),
                     ip,
                 };
-                let others = match link.session_id {
-                    Some(session_id) => Which::UserExcept(user_id, session_id),
-                    None => Which::User(user_id),
-                };
+                let others = Which::UserExcept(user_id, asked_in);
                 end_sessions(tx, others, EndReason::EmailChanged, origin).await?;
                 let event = AuditEvent::new(origin, Action::EmailChanged)
                     .subject(user_id)

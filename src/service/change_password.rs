@@ -8,7 +8,7 @@ use crate::rules::password::judge;
 use crate::service::Context;
 use crate::service::authenticate::Principal;
 use crate::service::end_session::end_sessions;
-use crate::service::error::Error;
+use crate::service::error::{Error, Refusal};
 use crate::service::passwords::NewHash;
 use crate::service::sign_in::{SignedIn, Visitor, still_valid};
 use crate::service::step_up::{Renewal, check_password};
@@ -68,7 +68,12 @@ pub async fn change_password(
                     .subject(user_id)
                     .session(session_id);
                 tx.audit(event).await?;
-                Ok(hash.apply(tx, session_id).await?)
+                // In a session that has ended meanwhile nothing is changed.
+                if hash.apply(tx, session_id).await? {
+                    return Ok(true);
+                }
+                let end = None;
+                Err(Refusal::SessionEnded { session_id, end }.into())
             })
         })
         .await?;
@@ -119,12 +124,18 @@ pub async fn set_password(
         .await
 }
 
-/// Links that were made for choosing a password have served, or were made by a thief.
+/// Links that were made for choosing a password or confirming an address have served, or were made
+/// by a thief. Those that report a sign-in stay: a thief who changes the password must not void them.
 pub(super) async fn void_password_links(
     tx: &mut Transaction,
     user_id: UserId,
 ) -> Result<(), StoreError> {
-    for purpose in [Purpose::Invitation, Purpose::Reset] {
+    for purpose in [
+        Purpose::Invitation,
+        Purpose::Reset,
+        Purpose::EmailChange,
+        Purpose::SessionChoice,
+    ] {
         tx.void_verification_tokens(purpose, Some(user_id)).await?;
     }
     Ok(())

@@ -20,6 +20,9 @@ use crate::store::{StoreError, Transaction};
 /// Sessions ended by one transaction.
 const BATCH: u64 = 1000;
 
+/// How often an end by query goes through all that match, at most.
+const MOST_WAYS: u32 = 5;
+
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
 /// mark in the cache after its commit. Sessions that were opened from them as another user end with
 /// them. Returns those that ended now, without these; ending again is harmless.
@@ -122,7 +125,8 @@ pub struct Receipt {
 /// In transactions of a bounded size, as [`end_everyone`]. Which sessions match is asked outside of
 /// them, and asked again of each inside: no writer waits while many that do not match are passed,
 /// and a session that no longer matches stays. Whatever was there when the last question was put is
-/// found: after each way through all of them there is another, from the start, until one ends none.
+/// found: after each way through all of them there is another, from the start, until one ends none, or
+/// [`MOST_WAYS`] times.
 pub async fn end_where(
     context: &Context,
     query: SessionQuery,
@@ -144,6 +148,7 @@ pub async fn end_where(
     note(context, begun.receipt(receipt.id), None).await?;
     let mut users = HashSet::new();
     let (mut after, mut ended_any) = (None, false);
+    let mut ways = 0;
     loop {
         let store = &context.store;
         let these = store.some_matching(&matching, after, BATCH).await?;
@@ -158,8 +163,12 @@ pub async fn end_where(
             ended_any |= !ended.is_empty();
             users.extend(ended.into_iter().map(|(_, user)| user));
         }
-        if after.is_none() && !std::mem::take(&mut ended_any) {
-            break;
+        if after.is_none() {
+            ways += 1;
+            // Who signs in all the time is not chased for ever.
+            if !std::mem::take(&mut ended_any) || ways == MOST_WAYS {
+                break;
+            }
         }
     }
     receipt.users = users.len() as u64;

@@ -14,7 +14,7 @@ use crate::store::verification_tokens::{Link, Purpose};
 pub const RESET_LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 /// How long a sign-in can be reported as somebody else's.
-pub const REPORT_LIFETIME: TimeDelta = TimeDelta::days(7);
+pub const REPORT_LIFETIME: TimeDelta = TimeDelta::days(3);
 
 /// How long a link that confirms an e-mail address is good.
 pub const EMAIL_LIFETIME: TimeDelta = TimeDelta::hours(24);

@@ -167,10 +167,20 @@ impl Deliverer for Mailer {
                 tracing::warn!(%error, "a mail could not be composed");
                 NotDelivered::Later("what to write could not be found out".to_owned())
             })?;
+            // One address that takes no mail keeps the others from nothing.
+            let (mut taken, mut refused) = (mails.is_empty(), None);
             for (number, (to, letter)) in mails.iter().enumerate() {
-                self.send(delivery, number, to, letter).await?;
+                match self.send(delivery, number, to, letter).await {
+                    Ok(()) => taken = true,
+                    Err(later @ NotDelivered::Later(_)) => refused = Some(later),
+                    Err(never) => refused = refused.or(Some(never)),
+                }
             }
-            Ok(())
+            match refused {
+                Some(NotDelivered::Never(_)) if taken => Ok(()),
+                Some(refused) => Err(refused),
+                None => Ok(()),
+            }
         })
     }
 }

@@ -95,10 +95,13 @@ pub async fn deliver_due(
             let (context, deliverer) = (Arc::clone(context), Arc::clone(deliverer));
             under_way.spawn(async move { deliver_one(&context, &*deliverer, delivery).await });
         }
+        // To the end of each: one that could not be written down is tried again when its lease is
+        // over, and interrupts no other.
+        let mut worst = Ok(());
         while let Some(done) = under_way.join_next().await {
-            // One that could not be written down is tried again when its lease is over.
-            done.unwrap_or(Err(Error::Internal("a delivery")))?;
+            worst = worst.and(done.unwrap_or(Err(Error::Internal("a delivery"))));
         }
+        worst?;
         tried += count;
         if count < BATCH {
             return Ok(tried);

@@ -40,16 +40,18 @@ pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result
     let reset = link_token(context, Purpose::Reset, id);
     let reset_hash = token_hash(reset.reveal());
     let ip = Some(visitor.ip);
+    let found = context.store.find_link(Purpose::Report, &hash, now).await?;
+    let user_id = found.ok_or(Error::DeadLink)?.user_id;
     context
         .store
         .write(now, move |tx| {
             Box::pin(async move {
-                let used = tx.consume_link(Purpose::Report, &hash).await?;
-                let link = used.ok_or(Error::DeadLink)?;
-                let user_id = link.user_id;
+                // The user first, as every other act does.
                 if tx.lock_user(user_id).await?.is_none() {
                     return Err(Error::DeadLink);
                 }
+                let used = tx.consume_link(Purpose::Report, &hash).await?;
+                let link = used.ok_or(Error::DeadLink)?;
                 let origin = Origin {
                     actor: Actor::User(user_id),
                     ip,
@@ -60,10 +62,9 @@ pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result
                 }
                 tx.audit(event).await?;
                 end_sessions(tx, Which::User(user_id), EndReason::Reported, origin).await?;
-                // Whoever it was may have asked for such links too.
+                // Whoever it was knows the password, and may have asked for such links too.
+                tx.clear_password(user_id).await?;
                 void_password_links(tx, user_id).await?;
-                tx.void_verification_tokens(Purpose::EmailChange, Some(user_id))
-                    .await?;
                 let link = Link {
                     id,
                     user_id,

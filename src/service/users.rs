@@ -18,6 +18,7 @@ use crate::settings::Secret;
 use crate::store::impersonations::Impersonations;
 use crate::store::sessions::Which;
 use crate::store::users::UserChange;
+use crate::store::verification_tokens::Purpose;
 use crate::store::{StoreError, Transaction};
 
 /// Most roles of one user, so that tokens and headers stay small.
@@ -354,6 +355,9 @@ async fn set_enabled(
         Action::UserEnabled
     } else {
         end_sessions(tx, Which::User(user_id), EndReason::UserDisabled, origin).await?;
+        for purpose in [Purpose::EmailChange, Purpose::SessionChoice] {
+            tx.void_verification_tokens(purpose, Some(user_id)).await?;
+        }
         Action::UserDisabled
     };
     Ok(tx

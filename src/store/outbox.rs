@@ -170,6 +170,10 @@ impl Transaction {
         let update = match tried {
             Tried::Delivered => update
                 .col_expr(Column::DeliveredAt, Expr::value(self.now))
+                // What was needed for it, and is personal.
+                .col_expr(Column::Address, Expr::value(None::<String>))
+                .col_expr(Column::Ip, Expr::value(None::<String>))
+                .col_expr(Column::Detail, Expr::value(None::<String>))
                 .col_expr(Column::LastError, Expr::value(Option::<String>::None)),
             Tried::Later { due_at, error } => update
                 .col_expr(Column::DueAt, Expr::value(due_at))
@@ -193,6 +197,35 @@ impl Transaction {
             .await?;
         self.wake_deliverers();
         Ok(rows.into_iter().next().map(Delivery::from))
+    }
+
+    /// Deletes what is kept of deliveries about a user.
+    pub(super) async fn drop_deliveries_about(
+        &mut self,
+        user_id: UserId,
+    ) -> Result<(), StoreError> {
+        Entity::delete_many()
+            .filter(Column::SubjectId.eq(user_id.0))
+            .exec(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes the client addresses of deliveries that were given up, of acts before this instant.
+    /// Returns of how many.
+    pub async fn drop_delivery_addresses(
+        &mut self,
+        before: DateTime<Utc>,
+    ) -> Result<u64, StoreError> {
+        let dropped = Entity::update_many()
+            .col_expr(Column::Ip, Expr::value(None::<String>))
+            .col_expr(Column::Detail, Expr::value(None::<String>))
+            .filter(Column::DeadAt.is_not_null())
+            .filter(Column::At.lt(before))
+            .filter(Column::Ip.is_not_null())
+            .exec(self.connection())
+            .await?;
+        Ok(dropped.rows_affected)
     }
 
     /// Deletes a delivery that was given up. None if there is none such.

@@ -1,9 +1,10 @@
-//! Where and with what somebody has signed in before, as far as the table remembers.
+//! From where and with what users have signed in.
 
 use entity::sessions;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use crate::rules::end_reason::EndReason;
 use crate::rules::familiar::Seen;
 use crate::rules::id::UserId;
 use crate::store::{Store, StoreError};
@@ -37,6 +38,8 @@ impl Store {
             .filter(sessions::Column::UserId.eq(user_id.0))
             // An administrator's device is not the user's.
             .filter(sessions::Column::ImpersonatorId.is_null())
+            // Nor is a thief's.
+            .filter(no_thief())
             .order_by_desc(sessions::Column::Id)
             .limit(limit)
             .into_tuple::<(Option<String>, String, String)>();
@@ -49,4 +52,12 @@ impl Store {
         };
         Ok(rows.into_iter().map(seen).collect())
     }
+}
+
+/// Not ended as somebody else's.
+fn no_thief() -> Condition {
+    let thieves = [EndReason::Reported, EndReason::RefreshReuse].map(EndReason::code);
+    Condition::any()
+        .add(sessions::Column::EndReason.is_null())
+        .add(sessions::Column::EndReason.is_not_in(thieves))
 }

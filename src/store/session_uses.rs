@@ -1,9 +1,11 @@
 //! Uses of sessions, which prolong them: many in one statement, or one within an act.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, Value};
+use entity::sessions;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Value};
 
 use crate::rules::id::SessionId;
+use crate::store::session_list::is_live;
 use crate::store::{Store, StoreError, Transaction, statement};
 
 /// A use of a session that the table does not know of yet.
@@ -65,6 +67,15 @@ impl Store {
 }
 
 impl Transaction {
+    /// Is this session live now, by the table?
+    pub async fn is_live(&mut self, session_id: SessionId) -> Result<bool, StoreError> {
+        let live = sessions::Entity::find_by_id(session_id.0)
+            .filter(is_live(self.now))
+            .one(self.connection())
+            .await?;
+        Ok(live.is_some())
+    }
+
     /// Uses a session now. False if it has ended or passed a limit.
     pub async fn use_session(
         &mut self,

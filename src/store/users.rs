@@ -139,6 +139,19 @@ impl Transaction {
         Ok(update.exec(self.connection()).await?.rows_affected == 1)
     }
 
+    /// Takes a user's password away: until another one is chosen, nobody signs in with any.
+    pub async fn clear_password(&mut self, user_id: UserId) -> Result<(), StoreError> {
+        users::Entity::update_many()
+            .col_expr(users::Column::PasswordHash, Expr::value(None::<String>))
+            .col_expr(users::Column::PasswordPepperId, Expr::value(None::<String>))
+            .col_expr(users::Column::PasswordChangedAt, Expr::value(self.now))
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0))
+            .exec(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Changes a user's e-mail address.
     ///
     /// # Errors
@@ -158,6 +171,7 @@ impl Transaction {
     /// was none.
     pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {
         self.forget_user(user_id);
+        self.drop_deliveries_about(user_id).await?;
         let deleted = users::Entity::delete_by_id(user_id.0)
             .exec(self.connection())
             .await?;

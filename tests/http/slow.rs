@@ -81,3 +81,41 @@ async fn a_body_that_does_not_arrive_is_408_after_ten_seconds() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_is_put_out_before_the_body_has_arrived_does_nothing_by_it() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let (slow, other) = (server.sign_in(&admin).await, server.sign_in(&admin).await);
+    let body = r#"{"email":"made@test.example","roles":["admin"]}"#;
+    let address = server.base.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let (first, rest) = body.split_at(5);
+    let head = format!(
+        "POST /api/admin/users HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{first}",
+        slow.access,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // Until it was admitted: its check is counted.
+    let sessions = "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL";
+    assert_eq!(server.database.count(sessions).await, 2);
+    for _ in 0..50 {
+        assert_eq!(server.verify(&slow.access).await.status, 200);
+    }
+    let path = format!("/api/admin/sessions/{}", slow.session_id);
+    let ended = server.delete(&path, Some(&other.access)).await;
+    assert_eq!(ended.status, 204);
+    stream.write_all(rest.as_bytes()).unwrap();
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.contains("session-ended"), "{answer}");
+    let made = "SELECT COUNT(*) FROM users WHERE email = 'made@test.example'";
+    assert_eq!(server.database.count(made).await, 0);
+}

@@ -82,8 +82,8 @@ async fn lay(bench: &Bench, at: DateTime<Utc>) {
             id()
         ),
         format!(
-            "INSERT INTO outbox (id, event_id, consumer, at, action, actor_kind, attempts, due_at, \
-             delivered_at) VALUES ({}, {}, 'mail', '{when}', 'signed-in', 'host', 1, '{when}', '{when}')",
+            "INSERT INTO outbox (id, event_id, consumer, at, action, actor_kind, attempts, due_at, delivered_at) \
+             VALUES ({}, {}, 'mail', '{when}', 'new-device', 'user', 1, '{when}', '{when}')",
             bench.literal(id()),
             bench.literal(id())
         ),

@@ -142,6 +142,7 @@ pub async fn choose(
     };
     match go_on(&state.context, chosen, &state.visitor(&request)).await {
         Ok(signed_in) => {
+            state.cookies.clear(&request);
             state
                 .cookies
                 .set_session(&request, &signed_in, state.context.now());

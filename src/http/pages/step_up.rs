@@ -52,11 +52,6 @@ const ACTS: &[(&str, &str)] = &[
     ),
     ("/admin/users/{id}/impersonate", "look on as {user}"),
     ("/admin/users/{id}/delete", "delete {user} for good"),
-    ("/admin/policies", "set a policy for sessions"),
-    (
-        "/admin/policies/{kind}/{name}/delete",
-        "delete a policy for sessions",
-    ),
 ];
 
 #[derive(Deserialize)]

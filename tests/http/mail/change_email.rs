@@ -103,3 +103,40 @@ async fn asking_needs_a_fresh_proof_and_tells_nothing_of_others() {
     assert!(stale.text.contains(act), "{}", stale.text);
     assert_eq!(server.mails().await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_link_is_dead_once_its_session_has_ended_or_the_password_has_changed() {
+    for end in ["password-changed", "ended-by-user"] {
+        let server = Server::start().await;
+        let ada = server.user("ada@test.example", &[]).await;
+        let mut thief = server.signed_in_browser(&ada).await;
+        let mut own = server.signed_in_browser(&ada).await;
+        ask(&mut thief, "thief@test.example").await;
+        let mails = server.mails().await;
+        let mail = mails.iter().find(|mail| mail.to == "thief@test.example");
+        let link = mail.unwrap().link("/confirm-email?token=");
+        let answer = if end == "ended-by-user" {
+            let act = "/account/sessions/end-others";
+            own.submit("/account/sessions", act, &[]).await
+        } else {
+            let new = "another long and quiet one";
+            let fields = [
+                ("current_password", PASSWORD),
+                ("new_password", new),
+                ("new_password_again", new),
+            ];
+            let page = "/account/security";
+            own.submit(page, page, &fields).await
+        };
+        assert_eq!(answer.status, 303, "{end}: {}", answer.text);
+        let mut nobody = server.browser();
+        nobody.get("/sign-in").await;
+        let form = token(&link);
+        let refused = nobody
+            .submit("/sign-in", "/confirm-email", &[("token", form.as_str())])
+            .await;
+        assert_eq!(refused.status, 404, "{end}: {}", refused.text);
+        let addresses = "SELECT COUNT(*) FROM users WHERE email = 'ada@test.example'";
+        assert_eq!(server.database.count(addresses).await, 1, "{end}");
+    }
+}
