@@ -67,7 +67,9 @@ async fn an_administrator_looks_on_sees_the_banner_everywhere_and_stops() {
     // Once more, and now it is the person who ends it.
     look_on(&server, &console, &ada, REASON).await;
     person.reload().await;
-    person.click("//li[contains(., 'Opened by')]//button").await;
+    person
+        .click("//li[contains(., 'Opened by')]//form[contains(@action, '/end')]//button")
+        .await;
     person
         .arrives_at(&format!("{}/account/sessions", server.base))
         .await;

@@ -1,9 +1,7 @@
 //! A form with too old a proof of identity asks for the password and goes on with one submit.
 
-mod tabs;
+mod words;
 
-use portcullis::http::pages::step_up::act_of;
-use portcullis::http::routes::routes;
 use reqwest::Method;
 
 use crate::support::browser::form_token;
@@ -203,70 +201,6 @@ async fn what_was_typed_waits_as_text_and_arrives_as_it_was() {
 }
 
 #[tokio::test]
-async fn every_form_that_needs_a_recent_proof_says_what_it_goes_on_with() {
-    let mut late = Late::begin().await;
-    let ben = late.server.user("ben@test.example", &[]).await;
-    let mut checked = 0;
-    for route in routes() {
-        let fresh = route.guard.starts_with("Fresh");
-        if route.method != "POST" || route.path.starts_with("/api") {
-            continue;
-        }
-        assert_eq!(act_of(route.path).is_some(), fresh, "{route:?}");
-        if !fresh {
-            continue;
-        }
-        let sid = "00000000-0000-7000-8000-000000000000";
-        let path = route.path.replace("{id}", &ben.id.to_string());
-        let path = path.replace("{sid}", sid).replace("{kind}", "role");
-        let mut path = path.replace("{name}", "admin");
-        if route.path == "/admin/sessions/end-where" {
-            path.push_str("?role=nobody");
-        }
-        let fields: &[(&str, &str)] = match route.path {
-            "/account/email" => &[("email", "other@test.example")],
-            "/admin/users" => &[("email", "new@test.example")],
-            "/admin/policies" => &[("kind", "role"), ("name", "admin"), ("at_limit", "refuse")],
-            "/admin/users/{id}" => &[("name", "New"), ("roles", "")],
-            "/admin/users/{id}/impersonate" => &[("reason", "They asked me to.")],
-            _ => &[],
-        };
-        let rows = "SELECT COUNT(*) FROM audit_events";
-        let before = late.server.database.count(rows).await;
-        let answer = late.console.submit("/account", &path, fields).await;
-        let words = act_of(route.path).unwrap().replace("{user}", &ben.email);
-        let asked = assert_asks(&answer, &words);
-        // Whoever would rather not finds the way back.
-        let (_, rest) = answer
-            .text
-            .split_once("<a class=\"button\" href=\"")
-            .unwrap();
-        let back = unescaped(rest.split('"').next().unwrap());
-        let page = late.console.get(&back).await;
-        assert_ne!(page.status, 405, "{route:?}: {back}");
-        assert_eq!(late.server.database.count(rows).await, before, "{route:?}");
-        let answer = asked.confirm(&mut late.console, PASSWORD).await;
-        // There is no such session to end.
-        let expected: &[u16] = match route.path {
-            "/account/sessions/{sid}/end" => &[404],
-            _ => &[200, 303],
-        };
-        let status = answer.status.as_u16();
-        assert!(expected.contains(&status), "{route:?}: {}", answer.text);
-        assert!(!answer.location().starts_with("/s"), "{route:?}");
-        if route.path.ends_with("/impersonate") {
-            // Back to one's own session, which the proof renewed on the way.
-            let stop = "/impersonation/stop";
-            let answer = late.console.submit("/account", stop, &[]).await;
-            assert!(answer.location().starts_with("/admin/users/"), "{answer:?}");
-        }
-        late.server.advance(600);
-        checked += 1;
-    }
-    assert_eq!(checked, 14);
-}
-
-#[tokio::test]
 async fn nobody_goes_on_by_a_form_that_is_not_the_callers_own() {
     let mut late = Late::begin().await;
     let drawn = late.console.get(EVERYONE).await;
@@ -333,6 +267,57 @@ async fn guessing_on_the_way_is_slowed_down_and_loses_nothing() {
     late.server.advance(seconds);
     let answer = again.confirm(&mut late.console, PASSWORD).await;
     assert_eq!(answer.status, 303, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_proof_given_meanwhile_in_another_tab_is_enough() {
+    let mut late = Late::begin().await;
+    let answer = late.console.submit(EVERYONE, EVERYONE, &[]).await;
+    let asked = Asked::read(&answer.text);
+    let proof = [("password", PASSWORD), ("next", "/account")];
+    let answer = late.console.submit("/step-up", "/step-up", &proof).await;
+    assert_eq!(answer.status, 303);
+    let answer = asked.confirm(&mut late.console, "not looked at").await;
+    assert_eq!(answer.location(), "/admin/sessions?done=everyone-out");
+    assert_eq!(late.audited("step-up-failed").await, 0);
+}
+
+#[tokio::test]
+async fn cookies_that_expire_on_the_way_are_renewed_on_the_way() {
+    let mut late = Late::begin().await;
+    let token = form_token(&late.console.get(EVERYONE).await.text);
+    late.server.advance(301);
+    let answer = late.console.post(EVERYONE, &token, &[]).await;
+    assert_eq!(answer.set_cookies().len(), 2, "renewed");
+    let asked = assert_asks(&answer, "end everyone's sessions");
+    late.server.advance(301);
+    let answer = asked.confirm(&mut late.console, PASSWORD).await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    assert_eq!(answer.set_cookies().len(), 2, "each once");
+    let page = late.console.get("/admin").await;
+    assert_eq!((page.status.as_u16(), page.set_cookies().len()), (200, 0));
+}
+
+/// What another tab had sent before the answer to the proof came does not take the new cookies away.
+#[tokio::test]
+async fn a_proof_in_one_tab_signs_no_other_tab_out() {
+    let mut late = Late::begin().await;
+    assert_eq!(late.console.get("/account").await.status, 200);
+    let mut other = late.console.clone();
+    let answer = late.console.submit(EVERYONE, EVERYONE, &[]).await;
+    let asked = Asked::read(&answer.text);
+    assert_eq!(asked.confirm(&mut late.console, PASSWORD).await.status, 303);
+    let answer = other.get("/account/sessions").await;
+    assert_eq!(answer.status, 303, "{}", answer.text);
+    let to = answer.location();
+    assert!(
+        to.starts_with("/sign-in?next=%2Faccount%2Fsessions"),
+        "{to}"
+    );
+    assert_eq!(answer.set_cookies(), [""; 0]);
+    // With the cookies of the tab that gave the proof, this leads straight on.
+    let answer = late.console.get(to).await;
+    assert_eq!(answer.location(), "/account/sessions");
 }
 
 #[tokio::test]
