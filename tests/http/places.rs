@@ -217,9 +217,7 @@ async fn asvs_14_2_7_addresses_are_dropped_after_the_set_time_and_places_stay() 
 
 #[tokio::test]
 async fn without_a_set_time_addresses_are_kept_and_a_batch_is_no_larger_than_asked() {
-    // What lives as long as its session or its act is to be there for longer than the test looks.
-    let for_long = [("PORTCULLIS_AUDIT_RETENTION_DAYS", "36500")];
-    let server = start(&cities().bytes(), &for_long).await;
+    let server = start(&cities().bytes(), &[]).await;
     let ada = server.user("ada@test.example", &[]).await;
     for _ in 0..3 {
         sign_in_from(&server, &ada, "192.0.2.77").await;
