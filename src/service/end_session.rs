@@ -126,7 +126,7 @@ pub struct Receipt {
 /// them, and asked again of each inside: no writer waits while many that do not match are passed,
 /// and a session that no longer matches stays. Whatever was there when the last question was put is
 /// found: after each way through all of them there is another, from the start, until one ends none, or
-/// some times.
+/// it has been five times.
 pub async fn end_where(
     context: &Context,
     query: SessionQuery,
