@@ -33,9 +33,9 @@ pub(super) fn remark(text: impl Display) -> Result<(), Failure> {
 
 /// Says when servers beside this command will know of what it did.
 pub(super) fn bound(context: &Context) -> Result<(), Failure> {
-    let bound = span(context.settings.cache_ttl);
+    let bound = context.settings.revocation_bound.as_millis();
     remark(format!(
-        "A server that is running acts on this within {bound}."
+        "A server that is running acts on this within {bound} milliseconds."
     ))
 }
 
