@@ -25,7 +25,7 @@ impl Client {
             self.name
         );
         name.as_str().unwrap().clone_into(&mut self.name);
-        for (id, made) in &self.made {
+        for (id, made) in self.made.clone() {
             let answer = self.ask(&format!("/api/admin/users/{id}")).await;
             let found = match answer.status {
                 StatusCode::NOT_FOUND => Made::Deleted,
@@ -39,7 +39,8 @@ impl Client {
             let unsure = unsure
                 .iter()
                 .any(|(act, to)| unanswered.as_ref() == Some(act) && found == *to);
-            assert!(found == *made || unsure, "{id} is {found:?}, not {made:?}");
+            assert!(found == made || unsure, "{id} is {found:?}, not {made:?}");
+            self.made.insert(id, found);
         }
         // A row and its audit row come together, whatever was acknowledged.
         let rows = |table: &str, condition: &str| {
