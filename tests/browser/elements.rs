@@ -61,6 +61,8 @@ impl Chromium {
 
     pub async fn click(&self, selector: &str) {
         let id = self.must_find(selector).await;
+        let root = self.must_find("html").await;
+        *self.pressed_on.lock().unwrap() = Some(root);
         self.session
             .post(&format!("element/{id}/click"), json!({}))
             .await;
