@@ -5,6 +5,7 @@
 //! proof (`guarded_body`).
 
 mod as_another;
+mod by_cookie;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use crate::http::carry_on::Proven;
 pub use crate::http::guarded_body::{Form, Json, expected_form_token};
 pub use crate::http::guards::as_another::{ActingUser, FreshImpersonator, Leaver, PerhapsLeaver};
+pub use crate::http::guards::by_cookie::CookieUser;
 use crate::http::problem::{Code, Problem};
 use crate::http::request_log;
 use crate::http::state::{State, header_text};
@@ -180,7 +182,7 @@ macro_rules! from_request {
 }
 
 from_request!(Anyone Perhaps SignedInUser FreshUser Admin FreshAdmin);
-from_request!(Leaver PerhapsLeaver ActingUser FreshImpersonator);
+from_request!(Leaver PerhapsLeaver ActingUser FreshImpersonator CookieUser);
 
 /// Refuses an unsafe request that was made with a cookie and does not come from our own pages.
 /// Without a cookie there is nothing that another site could misuse.

@@ -5,7 +5,7 @@
 //! `jti` stays a UUID v7 with 42 random bits for each millisecond (RFC 9562, 5.7), and is no secret.
 //!
 //! It is told by this mark and not by the time of issue, since an access token that is made for the
-//! holder of another access token (`GET /api/auth/token`) may be younger than an answer that got
+//! holder of the cookies of before (`GET /api/auth/token`) may be younger than an answer that got
 //! lost; and so no clock of any node has a say in it.
 
 use uuid::Uuid;

@@ -38,7 +38,7 @@ fn verdict(guard: &str, safe: bool, kind: Kind) -> Option<&'static str> {
     let without_right = (kind != Kind::Opener).then_some("forbidden");
     match guard {
         "Anyone" | "Perhaps" | "PerhapsLeaver" => None,
-        "SignedInUser" | "Leaver" | "ActingUser" => kind.refusal(),
+        "SignedInUser" | "Leaver" | "ActingUser" | "CookieUser" => kind.refusal(),
         "FreshUser" => kind.refusal().or(stale),
         "Admin" => kind.refusal().or(forbidden),
         "FreshAdmin" => kind.refusal().or(forbidden).or(stale),
@@ -54,6 +54,9 @@ fn expected(door: &Door, kind: Kind, way: Way) -> Option<&'static str> {
     if is_api(door.path) {
         let own = matches!(way, Way::Bearer | Way::SameOrigin);
         // Before anything else: another site learns nothing of the credential.
+        if door.guard == "CookieUser" && way == Way::Bearer {
+            return verdict(door.guard, safe, kind).or(Some("forbidden"));
+        }
         let let_in = own || safe || kind == Kind::Nobody || door.guard == "Anyone";
         return if let_in {
             verdict(door.guard, safe, kind)
@@ -202,7 +205,13 @@ async fn knock(
         request = if way == Way::Bearer {
             request.bearer_auth(access)
         } else {
-            request.header("cookie", format!("portcullis={access}"))
+            let mut cookies = format!("portcullis={access}");
+            if let Some(refresh) = &caller.refresh
+                && door.guard == "CookieUser"
+            {
+                cookies += &format!("; portcullis_refresh={refresh}");
+            }
+            request.header("cookie", cookies)
         };
     } else if let Some(cookie) = &caller.before_sign_in
         && way == Way::OwnForm

@@ -211,7 +211,7 @@ async fn services_behind_see_who_acts_and_whether_anything_may_be_changed() {
         assert_eq!(who.json()["session"]["impersonation"], expected);
         assert_eq!(who.json()["session"]["remembered"], false);
         // For calling other services, and after a renewal.
-        let other = server.get("/api/auth/token", Some(&tokens.access)).await;
+        let other = server.token_by_cookies(&tokens).await;
         let renewed = server.refresh(&tokens.refresh).await;
         for document in [other.json(), renewed.json()] {
             let access = document["access_token"].as_str().unwrap();

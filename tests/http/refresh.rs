@@ -204,10 +204,7 @@ async fn asvs_7_3_2_an_access_token_never_outlives_its_session() {
         let possible = left.min(300) - 1..=(left + 60).min(300);
         assert!(possible.contains(&said), "{}", current.document);
         assert!(current.document["refresh_expires_in"].as_i64().unwrap() <= left);
-        let given = server
-            .get("/api/auth/token", Some(&current.access))
-            .await
-            .json();
+        let given = server.token_by_cookies(&current).await.json();
         assert!(exp(given["access_token"].as_str().unwrap()) <= end.timestamp());
         server.advance(130);
         current = tokens(&server.refresh(&current.refresh).await);

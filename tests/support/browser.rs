@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::{Client, Method};
 
-use super::{Answer, Server, client};
+use super::{Answer, Server, Tokens, client};
 
 /// Keeps cookies, sends what browsers send.
 #[derive(Clone, Debug)]
@@ -100,6 +100,21 @@ impl Browser {
         self.cookies
             .get("portcullis")
             .or_else(|| self.cookies.get("__Host-portcullis"))
+    }
+}
+
+impl Server {
+    /// `GET /api/auth/token`, as a browser with the cookies of these asks.
+    pub async fn token_by_cookies(&self, tokens: &Tokens) -> Answer {
+        let mut browser = self.browser();
+        let cookies = [
+            ("portcullis", &tokens.access),
+            ("portcullis_refresh", &tokens.refresh),
+        ];
+        for (name, value) in cookies {
+            browser.cookies.insert(name.to_owned(), value.clone());
+        }
+        browser.get("/api/auth/token").await
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::http::api::documents::{TokensDocument, WhoDocument};
 use crate::http::body;
 use crate::http::guards::{
-    Anyone, Json, Leaver, PerhapsLeaver, SignedInUser, has_bearer, same_origin_if_cookie,
+    Anyone, CookieUser, Json, Leaver, PerhapsLeaver, SignedInUser, has_bearer,
+    same_origin_if_cookie,
 };
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
@@ -155,7 +156,7 @@ pub async fn session(by: SignedInUser) -> HttpResponse {
 }
 
 /// `GET /api/auth/token`
-pub async fn token(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn token(by: CookieUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
     let now = context.now();
     let access = issue_access_token(context, &by.0.facts, now)?;

@@ -79,7 +79,7 @@ const NO_FIELDS: Body = Body::Form(&[]);
 pub(super) const DOORS: &[Door] = &[
     door("GET",    "/api/auth/verify",                "SignedInUser", Body::Nothing, &[200]),
     door("GET",    "/api/auth/session",               "SignedInUser", Body::Nothing, &[200]),
-    door("GET",    "/api/auth/token",                 "SignedInUser", Body::Nothing, &[200]),
+    door("GET",    "/api/auth/token",                 "CookieUser", Body::Nothing, &[200]),
     door("POST",   "/api/auth/sign-in",               "Anyone", Body::Json(r#"{"email":"a@test.example","password":5}"#), &[400]),
     door("POST",   "/api/auth/sign-in/choice",        "Anyone", Body::Json(r#"{"choice_token":"wrong","end_session":"00000000-0000-7000-8000-000000000000"}"#), &[401]),
     door("POST",   "/api/auth/refresh",               "Anyone", Body::Json(r#"{"refresh_token":5}"#), &[400]),

@@ -65,7 +65,7 @@ async fn twenty_tabs_that_come_back_after_a_lost_answer_all_go_on() {
 #[tokio::test]
 async fn asvs_10_4_5_once_its_access_token_was_seen_a_copy_is_found_out() {
     let (server, first) = patient().await;
-    for use_it in ["/api/auth/verify", "/api/auth/token", "/api/sessions"] {
+    for use_it in ["/api/auth/verify", "/api/auth/session", "/api/sessions"] {
         let again = server.sign_in_again().await;
         let next = tokens(&server.refresh(&again.refresh).await);
         assert_eq!(server.get(use_it, Some(&next.access)).await.status, 200);
@@ -86,9 +86,9 @@ async fn asvs_10_4_5_once_its_access_token_was_seen_a_copy_is_found_out() {
 async fn any_access_token_of_a_successor_tells_that_it_arrived_and_no_other() {
     let (server, first) = patient().await;
     let lost = tokens(&server.refresh(&first.refresh).await);
-    // Younger than the answer that got lost, but obtained with the access token of before.
+    // Younger than the answer that got lost, but obtained with the cookies of before.
     server.advance(100);
-    let answer = server.get("/api/auth/token", Some(&first.access)).await;
+    let answer = server.token_by_cookies(&first).await;
     let younger = answer.json()["access_token"].as_str().unwrap().to_owned();
     for access in [&first.access, &younger] {
         assert_eq!(server.verify(access).await.status, 200);

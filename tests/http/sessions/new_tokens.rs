@@ -258,3 +258,59 @@ fn claims(access: &str) -> Value {
         .unwrap();
     serde_json::from_slice(&payload).unwrap()
 }
+
+/// Or one that was stolen from a service would live for as long as its session.
+#[tokio::test]
+async fn no_access_token_leads_to_another_be_it_sent_as_bearer_or_in_the_cookies_place() {
+    let house = House::open().await;
+    let server = &house.server;
+    let Tokens {
+        access, refresh, ..
+    } = &house.tokens;
+    let ask = async |cookies: &str, bearer: Option<&str>| {
+        let request = server.request(Method::GET, "/api/auth/token");
+        let mut request = request.header("cookie", cookies);
+        if let Some(bearer) = bearer {
+            request = request.bearer_auth(bearer);
+        }
+        Answer::read(request.send().await.unwrap()).await
+    };
+    let stolen = format!("portcullis={access}");
+    let both = format!("{stolen}; portcullis_refresh={refresh}");
+    let beside = |other: &str| format!("{stolen}; portcullis_refresh={other}");
+    for (cookies, bearer, case) in [
+        ("", Some(access), "a bearer"),
+        (&both, Some(access), "a bearer beside both cookies"),
+        (&stolen, None, "in the cookie's place"),
+        (&beside(&house.console.refresh), None, "beside another's"),
+        (&beside("invented"), None, "beside an invention"),
+        (&beside(&"x".repeat(5_000)), None, "beside a long one"),
+    ] {
+        let answer = ask(cookies, bearer.map(String::as_str)).await;
+        assert_eq!(answer.status, 403, "{case}: {}", answer.text);
+        assert_eq!(answer.code(), "forbidden", "{case}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("POST /api/auth/refresh"),
+            "{case}: {detail}"
+        );
+        assert!(!answer.text.contains("access_token"), "{case}");
+    }
+    let dead = ask("", Some("garbage")).await;
+    assert_eq!(dead.code(), "invalid-token");
+    let given = ask(&both, None).await;
+    assert_eq!(given.status, 200, "{}", given.text);
+    let given = given.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(server.verify(&given).await.status, 200);
+    // A refresh token that was replaced serves for no longer than it would renew the session.
+    let next = Tokens::from(server.refresh(refresh).await.json());
+    assert_eq!(server.verify(&next.access).await.status, 200);
+    assert_eq!(ask(&both, None).await.status, 200, "another tab's");
+    server.advance(30);
+    assert_eq!(ask(&both, None).await.code(), "forbidden");
+    assert!(
+        house.is_live(&next).await,
+        "and nobody was signed out by it"
+    );
+    assert_eq!(server.token_by_cookies(&next).await.status, 200);
+}

@@ -73,8 +73,9 @@ async fn asvs_9_2_4_one_key_serves_two_servers_and_each_takes_only_its_own_token
 async fn asvs_9_2_4_nobody_chooses_the_audience_of_their_token() {
     let forge = Forge::new().await;
     let server = &forge.server;
+    let mut browser = server.signed_in_browser(&forge.user).await;
     let path = "/api/auth/token?audience=https://other.test&resource=https://other.test";
-    let answer = server.get(path, Some(&forge.tokens.access)).await;
+    let answer = browser.get(path).await;
     let given = answer.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(read(&given).1["aud"], OURS);
     for name in ["audience", "resource", "aud", "scope"] {
