@@ -168,7 +168,21 @@ fn show_claims(context: &Context, claims: &Claims, now: DateTime<Utc>) -> Result
         Err(fault) => step("times", format!("wrong: {fault}"))?,
     }
     step("token id", claims.jti)?;
-    step("roles when issued", claims.roles.join(", "))
+    step("roles when issued", claims.roles.join(", "))?;
+    match &claims.act {
+        Some(act) => step("acting for the user", who_acts(act.sub, claims.read_only)),
+        None => Ok(()),
+    }
+}
+
+/// An administrator who looks on as the user.
+fn who_acts(who: UserId, read_only: Option<bool>) -> String {
+    let for_what = match read_only {
+        Some(true) => "for looking alone (read_only)",
+        Some(false) => "and may change things",
+        None => "it does not say whether for looking alone",
+    };
+    format!("{who}, {for_what}")
 }
 
 /// Shows session and user. Returns whether the session admits, and why or why not.
@@ -222,6 +236,13 @@ pub(super) async fn show_session(
     step("user now", format!("{}, {state}", facts.person.email()))?;
     step("roles now", roles.join(", "))?;
     step("signed in", instant_from(facts.created_at.at(), now))?;
+    if let Some(by) = &facts.impersonation {
+        step(
+            "opened by",
+            who_acts(by.impersonator_id, Some(by.read_only)),
+        )?;
+        step("stated reason", &by.reason)?;
+    }
     step("last seen", instant_from(facts.last_seen.at(), now))?;
     step(
         "ends unless used by",

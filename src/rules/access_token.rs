@@ -31,7 +31,7 @@ pub struct Header {
     pub kid: String,
 }
 
-/// The claims, all required but [`Claims::act`].
+/// The claims, all required but [`Claims::act`] and [`Claims::read_only`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Claims {
     /// The session. First, so that [`session_id_hint`] finds it.
@@ -64,6 +64,10 @@ pub struct Claims {
     /// Who acts, where it is not the user (RFC 8693 §4.1), for services behind; never read here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Act>,
+    /// Is whoever acts there for looking alone? Beside [`Claims::act`] and never without, for services
+    /// behind; never read here. Not inside, where nothing but who it is belongs (RFC 8693 §4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_only: Option<bool>,
 }
 
 /// Whoever acts as the user.

@@ -83,6 +83,7 @@ pub(super) fn issue_with_receipt(
         act: facts.impersonation.as_ref().map(|by| Act {
             sub: by.impersonator_id,
         }),
+        read_only: facts.impersonation.as_ref().map(|by| by.read_only),
     };
     let header = Header {
         typ: Some(access_token::TYPE.to_owned()),

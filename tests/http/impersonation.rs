@@ -204,6 +204,7 @@ async fn services_behind_see_who_acts_and_whether_anything_may_be_changed() {
         let claims = claims(&tokens.access);
         assert_eq!(claims["sub"], scene.ada.id.to_string());
         assert_eq!(claims["act"], json!({ "sub": grace }));
+        assert_eq!(claims["read_only"], read_only);
         assert_eq!(claims["amr"], json!([]), "nobody has proven to be Ada");
         assert_eq!(claims["auth_time"], 0, "at no time");
         let who = server.get("/api/auth/session", Some(&tokens.access)).await;
@@ -216,13 +217,16 @@ async fn services_behind_see_who_acts_and_whether_anything_may_be_changed() {
         for document in [other.json(), renewed.json()] {
             let access = document["access_token"].as_str().unwrap();
             assert_eq!(self::claims(access)["act"], json!({ "sub": grace }));
+            assert_eq!(self::claims(access)["read_only"], read_only);
         }
     }
     let own = server.sign_in(&scene.ada).await;
     let answer = server.verify(&own.access).await;
     assert_eq!(answer.headers["x-impersonator-id"], "");
     assert_eq!(answer.headers["x-read-only"], "false");
-    assert!(claims(&own.access).get("act").is_none());
+    for name in ["act", "read_only"] {
+        assert!(claims(&own.access).get(name).is_none(), "{name}");
+    }
 }
 
 fn claims(token: &str) -> Value {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{REASON, Scene};
 use crate::support::Tokens;
+use crate::support::process::run;
 
 #[tokio::test]
 async fn it_stands_in_the_persons_own_list_with_its_reason_and_they_may_end_it() {
@@ -96,4 +97,27 @@ async fn where_an_administrator_looks_on_from_is_no_place_of_the_person() {
     assert!(!known().await);
     scene.server.sign_in(&scene.ada).await;
     assert!(known().await);
+}
+
+#[tokio::test]
+async fn explain_says_who_acts_and_whether_for_looking_alone() {
+    let scene = Scene::open().await;
+    let server = &scene.server;
+    for (read_only, words) in [
+        (true, "for looking alone (read_only)"),
+        (false, "and may change things"),
+    ] {
+        let document = json!({"reason": REASON, "read_only": read_only});
+        let tokens = scene.look_on_with(document).await;
+        let url = [("DATABASE_URL", server.database.url.as_str())];
+        let directory = server.directory.path();
+        for (token, lines) in [(&tokens.access, 2), (&tokens.refresh, 1)] {
+            let output = run(directory, &url, &["explain"], token);
+            let said = String::from_utf8(output.stdout).unwrap();
+            let who = format!("{}, {words}", scene.grace.id);
+            assert_eq!(said.matches(&who).count(), lines, "{said}");
+            assert!(said.contains(REASON), "{said}");
+            assert!(said.contains("so it:               admits"), "{said}");
+        }
+    }
 }
