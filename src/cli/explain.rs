@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{instant, instant_from, line};
+use crate::cli::output::{harmless, instant, instant_from, line};
 use crate::cli::{explain_opaque, input, open};
 use crate::rules::access_token::{Audience, Claims, Fault, Parts, split};
 use crate::rules::end_reason::EndReason;
@@ -33,8 +33,9 @@ fn is_opaque(token: &str) -> bool {
     token.len() == OPAQUE_CHARS && token.chars().all(plain)
 }
 
-/// Writes one finding.
+/// Writes one finding. Some is said by a token that nothing vouches for.
 pub(super) fn step(name: &str, finding: impl std::fmt::Display) -> Result<(), Failure> {
+    let finding = harmless(&finding.to_string());
     line(format!("{:<20} {finding}", format!("{name}:")))
 }
 
@@ -235,7 +236,6 @@ pub(super) async fn show_session(
     };
     step("user now", format!("{}, {state}", facts.person.email()))?;
     step("roles now", roles.join(", "))?;
-    step("signed in", instant_from(facts.created_at.at(), now))?;
     if let Some(by) = &facts.impersonation {
         step(
             "opened by",
@@ -243,6 +243,7 @@ pub(super) async fn show_session(
         )?;
         step("stated reason", &by.reason)?;
     }
+    step("signed in", instant_from(facts.created_at.at(), now))?;
     step("last seen", instant_from(facts.last_seen.at(), now))?;
     step(
         "ends unless used by",

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -321,5 +323,17 @@ async fn explain_says_why_and_never_shows_the_signature() {
     assert!(!refresh.contains(&tokens.refresh), "{refresh}");
     for nonsense in ["", "abc", "a.b.c", "\u{0}\u{1}"] {
         explain(nonsense);
+    }
+    // What an invention says moves no cursor.
+    let claims = URL_SAFE_NO_PAD.decode(message.split_once('.').unwrap().1);
+    let mut claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+    claims["iss"] = "https://\u{1b}[2Jhere\u{202e}".into();
+    claims["roles"] = serde_json::json!(["\r\n\u{7}"]);
+    let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+    let header = message.split_once('.').unwrap().0;
+    let invented = explain(&format!("{header}.{claims}.{signature}"));
+    assert!(invented.contains("https://"), "{invented}");
+    for odd in ['\u{1b}', '\u{202e}', '\r', '\u{7}'] {
+        assert!(!invented.contains(odd), "{invented:?}");
     }
 }
