@@ -9,7 +9,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::impersonation::{self, Impersonation, LIFETIME, Objection, Target};
 use crate::rules::role::has;
-use crate::rules::session::Stored;
+use crate::rules::session::{Facts, Stored};
 use crate::rules::user_agent;
 use crate::service::Context;
 use crate::service::authenticate::Principal;
@@ -163,11 +163,11 @@ pub async fn stop(
 /// presents its refresh token.
 pub async fn sign_out_own(
     context: &Context,
-    looking_on: &Principal,
+    looking_on: &Facts,
     own: &Secret,
     visitor: &Visitor,
 ) -> Result<(), Error> {
-    let Some(impersonation) = looking_on.facts.impersonation.as_deref() else {
+    let Some(impersonation) = looking_on.impersonation.as_deref() else {
         return Ok(());
     };
     if is_token_of(context, impersonation, own).await? {

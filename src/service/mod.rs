@@ -37,6 +37,7 @@ pub mod seed;
 pub mod session_query;
 pub mod set_up;
 pub mod sign_in;
+pub mod sign_out;
 pub mod step_up;
 pub mod throttle;
 pub mod tokens;

@@ -18,10 +18,10 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
 use crate::rules::session::Facts;
 use crate::service;
-use crate::service::end_session;
 use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::{SignIn, SignedIn};
 use crate::service::tokens::issue_access_token;
+use crate::service::{end_session, impersonate, sign_out};
 use crate::settings::Secret;
 use crate::store::sessions::Which;
 
@@ -213,14 +213,15 @@ pub async fn clear_session(
     same_origin_if_cookie(&request)?;
     match &by.0 {
         Some(principal) => end_own(&request, &principal.facts).await?,
-        None => State::of(&request).cookies.clear(&request),
+        None => end_by_cookies(&request).await?,
     }
     Ok(HttpResponse::Ok()
         .insert_header((CLEAR_SITE_DATA, CLEARED))
         .json(json!({"success": true, "message": "Session cleared successfully"})))
 }
 
-/// Ends the caller's own session and takes its cookies away.
+/// Ends the caller's own session and takes its cookies away. Whoever looks on as somebody else ends
+/// both sessions: to sign out is to be nobody.
 pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem> {
     let state = State::of(request);
     let origin = origin(state, request, facts);
@@ -231,6 +232,32 @@ pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem
         None => EndReason::SignedOut,
     };
     end_session::end(&state.context, which, reason, origin).await?;
+    if facts.impersonation.is_some()
+        && let Some(own) = state.cookies.own_refresh_token(request)
+    {
+        let (own, visitor) = (Secret::new(own.to_owned()), state.visitor(request));
+        impersonate::sign_out_own(&state.context, facts, &own, &visitor).await?;
+    }
+    state.cookies.clear(request);
+    Ok(())
+}
+
+/// Ends the sessions whose refresh tokens a browser brings with an access token that admits no more,
+/// and takes its cookies away. A bearer token counts before any cookie and says nothing of them.
+async fn end_by_cookies(request: &HttpRequest) -> Result<(), Problem> {
+    let state = State::of(request);
+    if !has_bearer(request) {
+        let visitor = state.visitor(request);
+        let cookies = state.cookies;
+        for token in [
+            cookies.refresh_token(request),
+            cookies.own_refresh_token(request),
+        ] {
+            let Some(token) = token else { continue };
+            let token = Secret::new(token.to_owned());
+            sign_out::by_refresh_token(&state.context, &token, &visitor).await?;
+        }
+    }
     state.cookies.clear(request);
     Ok(())
 }

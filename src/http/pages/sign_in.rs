@@ -18,8 +18,7 @@ use crate::rules::next_path::next_path;
 use crate::service::error::Error;
 use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::SignIn;
-use crate::service::{impersonate, set_up, sign_in};
-use crate::settings::Secret;
+use crate::service::{set_up, sign_in};
 
 const HOME: &str = "/account";
 
@@ -168,7 +167,7 @@ fn not_in(
 ) -> Result<HttpResponse, Problem> {
     let next = next_path(next, "").to_owned();
     let problem = Problem::from(error);
-    if let Some(choice) = problem.choice.clone() {
+    if let Some(choice) = problem.choice().cloned() {
         let now = State::of(request).context.now();
         let nobodys = SessionId(uuid::Uuid::nil());
         let shell = bare_shell(request, "Choose a session to end")?;
@@ -196,13 +195,7 @@ pub async fn sign_out(
     form: Form<Leaver, NoFields>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let state = State::of(&request);
     end_own(&request, &form.by.0.facts).await?;
-    if let Some(own) = state.cookies.own_refresh_token(&request) {
-        let own = Secret::new(own.to_owned());
-        let visitor = state.visitor(&request);
-        impersonate::sign_out_own(&state.context, &form.by.0, &own, &visitor).await?;
-    }
     let mut answer = go_to("/sign-in", "signed-out");
     answer.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     Ok(answer)

@@ -250,20 +250,85 @@ async fn the_form_is_shown_where_it_leads_somewhere_and_tells_what_is_wrong() {
     assert!(answer.text.contains("look on as ada@"), "{}", answer.text);
 }
 
+/// By whatever door: to sign out is to be nobody, and to stop is to be oneself again.
 #[tokio::test]
-async fn signing_out_while_looking_on_leaves_nothing_in_the_browser() {
+async fn signing_out_while_looking_on_ends_both_sessions_and_leaves_nothing_in_the_browser() {
+    let ended = "SELECT COUNT(*) FROM sessions WHERE end_reason = 'signed-out' \
+                 AND impersonator_id IS NULL";
+    let stopped = "SELECT COUNT(*) FROM sessions WHERE end_reason = 'impersonation-stopped'";
+    for path in ["/sign-out", "/api/auth/sign-out", "/api/auth/clear-session"] {
+        let scene = Scene::open().await;
+        let mut browser = scene.browser(&[]).await;
+        let own = browser.cookies["portcullis_own"].clone();
+        let token = form_token(&browser.get("/account").await.text);
+        let answer = browser.post(path, &token, &[]).await;
+        assert!(
+            !answer.status.is_client_error(),
+            "{path}: {} {}",
+            answer.status,
+            answer.text
+        );
+        assert!(browser.cookies.is_empty(), "{:?}", browser.cookies.keys());
+        let database = &scene.server.database;
+        assert_eq!(database.count(ended).await, 1, "{path}: their own, too");
+        assert_eq!(database.count(stopped).await, 1, "{path}");
+        let answer = scene.server.refresh(&own).await;
+        assert_eq!(answer.json()["reason"], "signed-out", "{path}");
+        // The session by which she was signed in elsewhere goes on.
+        assert!(scene.is_live(&scene.console).await, "{path}");
+    }
+}
+
+/// A program that has only the tokens of the impersonation says nothing of other sessions.
+#[tokio::test]
+async fn signing_out_by_bearer_while_looking_on_leaves_the_administrators_own_session() {
+    for path in ["/api/auth/sign-out", "/api/auth/clear-session"] {
+        let scene = Scene::open().await;
+        let tokens = scene.look_on().await;
+        let answer = scene
+            .server
+            .post(path, Some(&tokens.access), json!({}))
+            .await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+        scene
+            .assert_ended(&tokens, "impersonation-stopped", path)
+            .await;
+        assert!(scene.is_live(&scene.console).await, "{path}");
+    }
+}
+
+/// `clear-session` leaves nobody signed in, whatever has become of the access token.
+#[tokio::test]
+async fn clearing_the_session_ends_what_the_cookies_would_renew() {
     let scene = Scene::open().await;
+    let server = &scene.server;
+    let path = "/api/auth/clear-session";
+    // An access token that is past its time, beside a refresh token that is not.
+    let mut browser = server.signed_in_browser(&scene.ada).await;
+    let refresh = browser.cookies["portcullis_refresh"].clone();
+    let other = server.sign_in(&scene.ada).await;
+    server.advance(400);
+    let answer = browser.post(path, "", &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(browser.cookies.is_empty());
+    let answer = server.refresh(&refresh).await;
+    assert_eq!(answer.json()["reason"], "signed-out", "{}", answer.text);
+    assert_eq!(server.refresh(&other.refresh).await.status, 200);
+    // An impersonation that is over, beside what was laid aside.
     let mut browser = scene.browser(&[]).await;
-    let token = form_token(&browser.get("/account").await.text);
-    let answer = browser.post("/sign-out", &token, &[]).await;
-    assert_eq!(answer.location(), "/sign-in?done=signed-out");
-    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies.keys());
-    let sql = "SELECT COUNT(*) FROM sessions WHERE end_reason = 'signed-out' \
-               AND impersonator_id IS NULL";
-    assert_eq!(scene.server.database.count(sql).await, 1, "their own, too");
-    let answer = scene
-        .server
-        .post("/api/auth/clear-session", None, json!({}))
-        .await;
-    assert_eq!(answer.status, 200);
+    let own = browser.cookies["portcullis_own"].clone();
+    server.advance(1_800);
+    assert_eq!(browser.post(path, "", &[]).await.status, 200);
+    assert!(browser.cookies.is_empty());
+    let answer = server.refresh(&own).await;
+    assert_eq!(answer.json()["reason"], "signed-out", "{}", answer.text);
+    // A bearer token counts before any cookie and says nothing of them.
+    let mut browser = server.signed_in_browser(&scene.ada).await;
+    let refresh = browser.cookies["portcullis_refresh"].clone();
+    server.advance(400);
+    let request = browser
+        .request(reqwest::Method::POST, path)
+        .bearer_auth("garbage");
+    assert_eq!(browser.send(request).await.status, 200);
+    assert_eq!(server.refresh(&refresh).await.status, 200);
 }
