@@ -111,8 +111,28 @@ pub struct Problem {
     pub allow: Option<Box<str>>,
     /// For how old a proof of identity may be, in seconds (RFC 9470).
     pub max_age_secs: Option<i64>,
+    /// What else is known.
+    pub more: Option<Box<More>>,
+}
+
+/// What problems of one kind alone say.
+#[derive(Clone, Debug)]
+pub enum More {
     /// By which sessions room can be made for a new one.
-    pub choice: Option<Box<Choice>>,
+    Choice(Choice),
+    /// How far an act came that was cut off.
+    HalfWay(Done),
+}
+
+/// What an act has done that was cut off.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Done {
+    /// Sessions that it ended, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    /// Names it in the audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt_id: Option<uuid::Uuid>,
 }
 
 /// A problem as JSON.
@@ -131,6 +151,8 @@ pub struct ProblemDocument<'a> {
     max_age: Option<i64>,
     #[serde(flatten)]
     choice: Option<ChoiceDocument<'a>>,
+    #[serde(flatten)]
+    half_way: Option<&'a Done>,
 }
 
 impl Problem {
@@ -145,7 +167,7 @@ impl Problem {
             retry_after_secs: None,
             allow: None,
             max_age_secs: None,
-            choice: None,
+            more: None,
         }
     }
 
@@ -159,6 +181,22 @@ impl Problem {
         self.code.status() == StatusCode::UNAUTHORIZED && self.code != Code::InvalidCredentials
     }
 
+    /// By which sessions room can be made for a new one.
+    pub fn choice(&self) -> Option<&Choice> {
+        match self.more.as_deref() {
+            Some(More::Choice(choice)) => Some(choice),
+            Some(More::HalfWay(_)) | None => None,
+        }
+    }
+
+    /// How far an act came that was cut off.
+    fn done(&self) -> Option<&Done> {
+        match self.more.as_deref() {
+            Some(More::HalfWay(done)) => Some(done),
+            Some(More::Choice(_)) | None => None,
+        }
+    }
+
     /// The JSON document.
     pub fn document(&self) -> ProblemDocument<'_> {
         ProblemDocument {
@@ -170,7 +208,8 @@ impl Problem {
             reason: self.reason,
             field: self.field,
             max_age: self.max_age_secs,
-            choice: self.choice.as_deref().map(ChoiceDocument::new),
+            choice: self.choice().map(ChoiceDocument::new),
+            half_way: self.done(),
         }
     }
 
@@ -266,6 +305,17 @@ impl From<Error> for Problem {
                     ..Self::new(Code::StoreUnavailable, detail)
                 }
             }
+            Error::HalfWay(half_way) => {
+                log_outage(&half_way.cause);
+                Self {
+                    retry_after_secs: Some(5),
+                    more: Some(Box::new(More::HalfWay(Done {
+                        ended: half_way.ended,
+                        receipt_id: half_way.receipt_id,
+                    }))),
+                    ..Self::new(Code::StoreUnavailable, detail)
+                }
+            }
             Error::Busy => Self {
                 retry_after_secs: Some(5),
                 ..Self::new(Code::Overloaded, detail)
@@ -287,7 +337,7 @@ impl From<Error> for Problem {
             Error::NotFound(_) | Error::DeadLink => Self::new(Code::NotFound, detail),
             Error::Conflict(_) => Self::new(Code::Conflict, detail),
             Error::NoRoom(no_room) => Self {
-                choice: no_room.choice.map(Box::new),
+                more: no_room.choice.map(|choice| Box::new(More::Choice(choice))),
                 ..Self::new(Code::Conflict, detail)
             },
             Error::DeadChoice => Self::new(Code::InvalidCredentials, detail),

@@ -9,7 +9,7 @@ use crate::rules::retention::{Kept, Retention};
 use crate::service::Context;
 use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
-use crate::service::error::Error;
+use crate::service::error::{Error, ended_so_far};
 use crate::service::lease::Lease;
 use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
@@ -59,6 +59,9 @@ impl CleanedUp {
 /// Brings live sessions within policies that are not wholly applied yet, ends sessions past one of
 /// their limits, each with that limit as its reason, and deletes what is old enough, client addresses
 /// too, in small transactions. Done at once, whichever node does it on the schedule.
+///
+/// # Errors
+/// [`Error::HalfWay`] if the database fails after some of it was done; the next one does the rest.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<CleanedUp, Error> {
     clean(context, origin, None).await
 }
@@ -81,6 +84,27 @@ async fn clean(
     write_touches(context).await?;
     apply_policies(context).await?;
     let mut done = CleanedUp::default();
+    match clean_all(context, origin, lease, &mut done).await {
+        Ok(()) => Ok(done),
+        Err(error) => {
+            let deleted: u64 = done.deleted.iter().map(|(_, count)| count).sum();
+            if done.ended + deleted == 0 {
+                return Err(error);
+            }
+            let ended = ended_so_far(done.ended);
+            let words = format!("{ended} At least {deleted} old rows were deleted.");
+            Err(error.after(words, Some(done.ended), None))
+        }
+    }
+}
+
+/// Counts in `done` how far it has come.
+async fn clean_all(
+    context: &Context,
+    origin: Origin,
+    lease: Option<&Lease<'_>>,
+    done: &mut CleanedUp,
+) -> Result<(), Error> {
     for reason in [EndReason::AbsoluteLifetime, EndReason::Idle] {
         while may_go_on(lease).await? {
             let act = context.store.write(context.now(), move |tx| {
@@ -95,7 +119,7 @@ async fn clean(
     }
     drop_old_addresses(context).await?;
     for kept in Kept::ALL {
-        let mut total = 0;
+        done.deleted.push((kept, 0));
         while may_go_on(lease).await? {
             let now = context.now();
             let cutoff = kept.cutoff(retention(&context.settings), now);
@@ -103,12 +127,13 @@ async fn clean(
                 Box::pin(async move { tx.delete_kept(kept, cutoff, DELETED).await })
             });
             let deleted = act.await?;
-            total += deleted;
+            if let Some((_, total)) = done.deleted.last_mut() {
+                *total += deleted;
+            }
             if deleted < DELETED {
                 break;
             }
         }
-        done.deleted.push((kept, total));
     }
     if let Some(detail) = done.detail() {
         let event = AuditEvent::new(origin, Action::CleanedUp).detail(detail);
@@ -117,7 +142,7 @@ async fn clean(
         });
         act.await?;
     }
-    Ok(done)
+    Ok(())
 }
 
 /// Whoever is asked to clean up may; on the schedule only who holds the lease.

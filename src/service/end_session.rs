@@ -10,7 +10,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session_query::SessionQuery;
 use crate::service::Context;
-use crate::service::error::Error;
+use crate::service::error::{Error, ended_so_far};
 use crate::service::touches::write_touches;
 use crate::store::impersonations::Impersonations;
 use crate::store::session_query::Matching;
@@ -25,7 +25,7 @@ const MOST_WAYS: u32 = 5;
 
 /// Ends the live sessions that `which` names, inside an act: row and audit in its transaction, the
 /// mark in the cache after its commit. Sessions that were opened from them as another user end with
-/// them. Returns those that ended now, without these; ending again is harmless.
+/// them, and where all of a user's end, so does every sign-in that waits for a choice. Returns those that ended now, without these; ending again is harmless.
 pub async fn end_sessions(
     tx: &mut Transaction,
     which: Which,
@@ -71,8 +71,11 @@ pub async fn end(
 /// Ends everybody's sessions that are live now, but for the one in `except`. Returns how many.
 ///
 /// In transactions of a bounded size: however many there are, none of them takes long. Repeating
-/// the act after an outage half-way ends the rest. Which sessions were there before is not asked by
+/// the act after an outage half-way ends the rest. Sign-ins that wait for a choice are void too. Which sessions were there before is not asked by
 /// their instants: another process, whose clock is ahead, may have opened one just now.
+///
+/// # Errors
+/// [`Error::HalfWay`] if the database fails after some have ended.
 pub async fn end_everyone(
     context: &Context,
     except: Option<SessionId>,
@@ -82,7 +85,7 @@ pub async fn end_everyone(
     let mut total = 0;
     loop {
         let which = which.clone();
-        let (some, last) = context
+        let batch = context
             .store
             .write(context.now(), move |tx| {
                 Box::pin(async move {
@@ -96,10 +99,14 @@ pub async fn end_everyone(
                             .detail(format!("{} sessions", total + ended.len() as u64));
                         tx.audit(event).await?;
                     }
-                    Ok::<_, StoreError>((ended.len() as u64, last))
+                    Ok::<_, Error>((ended.len() as u64, last))
                 })
             })
-            .await?;
+            .await;
+        let (some, last) = batch.map_err(|error| match total {
+            0 => error,
+            some => error.after(ended_so_far(some), Some(some), None),
+        })?;
         total += some;
         if last {
             return Ok(total);
@@ -127,6 +134,9 @@ pub struct Receipt {
 /// and a session that no longer matches stays. Whatever was there when the last question was put is
 /// found: after each way through all of them there is another, from the start, until one ends none, or
 /// it has been five times.
+///
+/// # Errors
+/// [`Error::HalfWay`], with the receipt, if the database fails once the act was begun.
 pub async fn end_where(
     context: &Context,
     query: SessionQuery,
@@ -146,6 +156,24 @@ pub async fn end_where(
     let matching = Matching { query, at, except };
     let begun = AuditEvent::new(origin, Action::EndWhereBegun).detail(said.clone());
     note(context, begun.receipt(receipt.id), None).await?;
+    match end_matching(context, matching, said, origin, &mut receipt).await {
+        Ok(()) => Ok(receipt),
+        Err(error) => {
+            let Receipt { id, ended, .. } = receipt;
+            let done = format!("{} The receipt is {id}.", ended_so_far(ended));
+            Err(error.after(done, Some(ended), Some(id)))
+        }
+    }
+}
+
+/// Goes through all that match, and notes in the receipt how far it has come.
+async fn end_matching(
+    context: &Context,
+    matching: Matching,
+    said: String,
+    origin: Origin,
+    receipt: &mut Receipt,
+) -> Result<(), Error> {
     let mut users = HashSet::new();
     let (mut after, mut ended_any) = (None, false);
     let mut ways = 0;
@@ -162,6 +190,7 @@ pub async fn end_where(
             receipt.ended += ended.len() as u64;
             ended_any |= !ended.is_empty();
             users.extend(ended.into_iter().map(|(_, user)| user));
+            receipt.users = users.len() as u64;
         }
         if after.is_none() {
             ways += 1;
@@ -171,14 +200,12 @@ pub async fn end_where(
             }
         }
     }
-    receipt.users = users.len() as u64;
     let detail = format!(
         "{} sessions of {} users; {said}",
         receipt.ended, receipt.users
     );
     let event = AuditEvent::new(origin, Action::EndWhere).detail(detail);
-    note(context, event.receipt(receipt.id), Some(matching)).await?;
-    Ok(receipt)
+    note(context, event.receipt(receipt.id), Some(matching)).await
 }
 
 /// Those of these sessions that match: how many there are, and which of them this act ended.

@@ -1,6 +1,7 @@
 //! How an act fails.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::entropy::EntropyError;
 use crate::rules::access_token::Fault;
@@ -48,6 +49,9 @@ pub enum Error {
         "The database does not answer. Nothing was changed and nobody was signed out; try again shortly."
     )]
     Unavailable(#[source] StoreError),
+    /// The database stopped answering in the middle of an act of many transactions.
+    #[error("{0}")]
+    HalfWay(#[source] Box<HalfWay>),
     /// Too many passwords are waiting to be checked.
     #[error("Too many people are signing in at this moment. Try again in a few seconds.")]
     Busy,
@@ -95,6 +99,46 @@ pub enum Error {
     /// Something that cannot happen happened.
     #[error("Something went wrong on this server. It has been written to its log.")]
     Internal(&'static str),
+}
+
+/// How far an act of many transactions came before the database stopped answering. What was done
+/// stays done, and the transaction after it may have been done as well.
+#[derive(Debug, thiserror::Error)]
+#[error("The database stopped answering half-way. {done} Do the same again to do the rest.")]
+pub struct HalfWay {
+    /// What was done, as a sentence.
+    pub done: String,
+    /// Sessions that were ended, at least, of an act that ends some.
+    pub ended: Option<u64>,
+    /// Names the act in the audit, if it has a receipt.
+    pub receipt_id: Option<Uuid>,
+    /// How the database failed.
+    #[source]
+    pub cause: StoreError,
+}
+
+impl Error {
+    /// As it is after `done` was done: an outage says so, every other error is as it was.
+    pub(super) fn after(self, done: String, ended: Option<u64>, receipt_id: Option<Uuid>) -> Self {
+        let Self::Unavailable(cause) = self else {
+            return self;
+        };
+        Self::HalfWay(Box::new(HalfWay {
+            done,
+            ended,
+            receipt_id,
+            cause,
+        }))
+    }
+}
+
+/// How many sessions an act that was cut off has ended, as a sentence.
+pub(super) fn ended_so_far(ended: u64) -> String {
+    match ended {
+        0 => "No session is known to have been ended.".to_owned(),
+        1 => "At least 1 session was ended, and stays ended.".to_owned(),
+        many => format!("At least {many} sessions were ended, and stay ended."),
+    }
 }
 
 impl From<StoreError> for Error {

@@ -132,7 +132,11 @@ pub async fn set_policy(
             })
         })
         .await?;
-    apply(context, &scope, &whose, &policy, origin).await
+    let applied = apply(context, &scope, &whose, &policy, origin).await;
+    applied.map_err(|error| {
+        let done = "The policy was saved, and is being brought to live sessions.";
+        error.after(done.to_owned(), None, None)
+    })
 }
 
 /// Deletes a policy. Live sessions keep the limits they have.

@@ -1,6 +1,8 @@
 //! Ending sessions by what is known of them, as administrators meet it: counted first, ended with a
 //! receipt, on the page, by API and on the command line.
 
+mod half_way;
+
 use serde_json::{Value, json};
 
 use crate::support::browser::form_token;
