@@ -77,6 +77,23 @@ impl std::fmt::Display for SessionQuery {
     }
 }
 
+/// What stands in the place of a network whose time is over.
+const NOT_KEPT: &str = "no longer kept";
+
+/// Words of the audit that hold a query, without the network it asks for; none if it asks for none.
+pub fn without_network(said: &str) -> Option<String> {
+    // What comes before it in a query holds neither colons nor commas.
+    let marks = [": cidr ", ", cidr "];
+    let found = marks
+        .iter()
+        .filter_map(|mark| Some(said.find(mark)? + mark.len()));
+    let (before, rest) = said.split_at(found.min()?);
+    let typed = rest.split(',').next()?;
+    network(typed)?;
+    let after = &rest[typed.len()..];
+    Some(format!("{before}{NOT_KEPT}{after}"))
+}
+
 /// A network or one address, as typed: bits behind the prefix do not count, and an IPv4 network is
 /// one however it is written (RFC 4291 §2.5.5.2).
 pub fn network(typed: &str) -> Option<IpNet> {
@@ -104,7 +121,7 @@ pub fn method(typed: &str) -> Option<String> {
 mod tests {
     use chrono::{DateTime, TimeDelta};
 
-    use super::{SessionQuery, method, network};
+    use super::{SessionQuery, method, network, without_network};
     use crate::rules::role::Role;
 
     #[test]
@@ -126,6 +143,35 @@ mod tests {
         ] {
             let read = network(typed).map(|net| net.to_string());
             assert_eq!(read.as_deref(), expected, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_taken_out_of_what_was_said_and_nothing_else_is() {
+        let query = SessionQuery {
+            role: Role::new("cidr").ok(),
+            network: network("192.0.2.0/24"),
+            user_agent: Some("x, cidr 192.0.2.0/24".to_owned()),
+            ..SessionQuery::default()
+        };
+        let said = format!("3 sessions of 2 users; query: {query}");
+        let without = "3 sessions of 2 users; query: role cidr, cidr no longer kept, \
+                       user_agent \"x, cidr 192.0.2.0/24\"";
+        assert_eq!(without_network(&said).as_deref(), Some(without));
+        for (said, expected) in [
+            (
+                "query: cidr 192.0.2.7/32",
+                Some("query: cidr no longer kept"),
+            ),
+            (
+                "query: cidr 2001:db8::/32, method pwd",
+                Some("query: cidr no longer kept, method pwd"),
+            ),
+            ("query: cidr no longer kept", None),
+            ("query: role cidr", None),
+            ("3 sessions", None),
+        ] {
+            assert_eq!(without_network(said).as_deref(), expected, "{said}");
         }
     }
 

@@ -3,10 +3,14 @@
 use chrono::{DateTime, Utc};
 use entity::{audit_events, refresh_tokens, sessions};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 use uuid::Uuid;
 
 use crate::rules::audit::Action;
+use crate::rules::session_query::without_network;
+use crate::store::statistics::first_id_at;
 use crate::store::{StoreError, Transaction};
 
 /// Rows changed by one transaction are no more than this in each table: within what both databases
@@ -92,6 +96,7 @@ impl Transaction {
         before: DateTime<Utc>,
         limit: u64,
     ) -> Result<u64, StoreError> {
+        let queries = self.drop_asked_networks(before, limit).await?;
         let some = audit_events::Entity::find()
             .select_only()
             .column(audit_events::Column::Id)
@@ -102,7 +107,7 @@ impl Transaction {
             .into_query();
         let dropped = audit_events::Entity::update_many()
             .col_expr(audit_events::Column::Ip, Expr::value(None::<String>))
-            // Only these name an address in their words.
+            // These name an address in their words, and queries do: see below.
             .col_expr(
                 audit_events::Column::Detail,
                 Expr::case(
@@ -116,6 +121,46 @@ impl Transaction {
             .filter(audit_events::Column::Ip.is_not_null())
             .exec(self.connection())
             .await?;
-        Ok(dropped.rows_affected)
+        Ok(queries + dropped.rows_affected)
+    }
+
+    /// The networks by which sessions were ended go with the addresses of these acts, of which those
+    /// of the command line have none. They are few.
+    async fn drop_asked_networks(
+        &mut self,
+        before: DateTime<Utc>,
+        limit: u64,
+    ) -> Result<u64, StoreError> {
+        use audit_events::Column;
+        let actions = [Action::EndWhereBegun, Action::EndWhere].map(Action::code);
+        let names_one = Condition::any()
+            .add(Column::Detail.like("%: cidr %"))
+            .add(Column::Detail.like("%, cidr %"));
+        let found = audit_events::Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .column(Column::Detail)
+            .filter(Column::Action.is_in(actions))
+            .filter(Column::Id.lt(first_id_at(before)))
+            .filter(Column::At.lt(before))
+            .filter(names_one)
+            .order_by_asc(Column::Id)
+            .into_tuple::<(Uuid, String)>()
+            .all(self.connection())
+            .await?;
+        let without = |(id, said): (Uuid, String)| Some((id, without_network(&said)?, said));
+        let some = found.into_iter().filter_map(without);
+        let mut dropped = 0;
+        for (id, without, said) in some.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            let updated = audit_events::Entity::update_many()
+                .col_expr(Column::Ip, Expr::value(None::<String>))
+                .col_expr(Column::Detail, Expr::value(without))
+                .filter(Column::Id.eq(id))
+                .filter(Column::Detail.eq(said))
+                .exec(self.connection())
+                .await?;
+            dropped += updated.rows_affected;
+        }
+        Ok(dropped)
     }
 }

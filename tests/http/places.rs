@@ -7,6 +7,8 @@ use portcullis::clock::MovedClock;
 use portcullis::rules::audit::Origin;
 use portcullis::service::addresses::drop_addresses;
 use portcullis::service::cleanup::cleanup;
+use portcullis::service::end_session::end_where;
+use portcullis::service::session_query::TypedQuery;
 use serde_json::{Value, json};
 
 use crate::support::mmdb::Mmdb;
@@ -213,6 +215,61 @@ async fn asvs_14_2_7_addresses_are_dropped_after_the_set_time_and_places_stay() 
             page.text
         );
     }
+}
+
+/// What an administrator typed to end sessions by is an address too, whoever it was.
+#[tokio::test]
+async fn asvs_14_2_7_networks_that_sessions_were_ended_by_go_with_the_addresses() {
+    let variables = [
+        ("PORTCULLIS_ADDRESS_RETENTION_DAYS", "7"),
+        ("PORTCULLIS_SESSION_IDLE_SECS", "1296000"),
+        ("PORTCULLIS_SESSION_LIFETIME_SECS", "1296000"),
+    ];
+    let server = start(&cities().bytes(), &variables).await;
+    let admin = server.admin().await;
+    let end = async |cidr: &str| {
+        let console = sign_in_from(&server, &admin, "198.51.100.1").await;
+        let query = json!({ "cidr": cidr, "method": "pwd", "user_agent": ", cidr x" });
+        let path = "/api/admin/sessions/end";
+        let document = json!({ "query": query });
+        let answer = server.post(path, Some(&console.access), document).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        // On the host, where no address stands beside it.
+        let typed: TypedQuery = serde_json::from_value(query).unwrap();
+        let query = typed.resolve(&server.context).await.unwrap();
+        end_where(&server.context, query, None, Origin::HOST)
+            .await
+            .unwrap();
+    };
+    end("192.0.2.0/24").await;
+    server.advance(7 * DAY + 1);
+    end("2001:db8::/32").await;
+    cleanup(&server.context, Origin::SYSTEM).await.unwrap();
+    let console = sign_in_from(&server, &admin, "198.51.100.1").await;
+    let mut said = Vec::new();
+    for action in ["end-where", "end-where-begun"] {
+        let path = format!("/api/admin/audit?action={action}");
+        let acts = server.get(&path, Some(&console.access)).await.json();
+        let acts = acts["events"].as_array().unwrap().clone();
+        said.extend(
+            acts.iter()
+                .map(|act| act["detail"].as_str().unwrap().to_owned()),
+        );
+    }
+    let rest = "method pwd, user_agent \", cidr x\"";
+    for (network, kept) in [("no longer kept", 4), ("2001:db8::/32", 4), ("192.0.2", 0)] {
+        let with = said
+            .iter()
+            .filter(|detail| detail.contains(&format!("query: cidr {network}, {rest}")));
+        assert_eq!(with.count(), kept, "{network}: {said:?}");
+    }
+    let raw = "SELECT COUNT(*) FROM audit_events WHERE detail LIKE '%192.0.2%'";
+    assert_eq!(server.database.count(raw).await, 0);
+    // Repeating it changes nothing and says nothing.
+    let told = "SELECT COUNT(*) FROM audit_events WHERE action = 'addresses-dropped'";
+    let before = server.database.count(told).await;
+    cleanup(&server.context, Origin::SYSTEM).await.unwrap();
+    assert_eq!(server.database.count(told).await, before);
 }
 
 #[tokio::test]
