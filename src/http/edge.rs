@@ -216,7 +216,10 @@ pub fn page_of(request: &HttpRequest) -> String {
         "/name",
         "/impersonate",
     ];
-    let parent = acts.iter().find_map(|act| path.strip_suffix(act));
+    let parent = acts
+        .iter()
+        .find_map(|act| path.strip_suffix(act))
+        .filter(|parent| !parent.is_empty());
     match parent {
         // A single session has no page of its own; it stands in a list.
         Some(parent) if path.ends_with("/end") || path.ends_with("/name") => parent
@@ -225,7 +228,11 @@ pub fn page_of(request: &HttpRequest) -> String {
             .to_owned(),
         Some(parent) => parent.to_owned(),
         // To delete one is asked on its own page.
-        None if path.starts_with("/admin/policies/") => path.trim_end_matches("/delete").to_owned(),
+        None if path.starts_with("/admin/policies/") => {
+            path.strip_suffix("/delete").unwrap_or(path).to_owned()
+        }
+        None if path.starts_with("/admin/outbox/") => "/admin/outbox".to_owned(),
+        None if path == "/sign-in/choice" => "/sign-in".to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
         None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
         None => path.to_owned(),
