@@ -32,6 +32,7 @@ pub async fn end_sessions(
     reason: EndReason,
     origin: Origin,
 ) -> Result<Vec<(SessionId, UserId)>, StoreError> {
+    void_choices(tx, &which).await?;
     let ended = tx
         .end_sessions(which.clone(), reason, origin.actor.user_id())
         .await?;
@@ -91,6 +92,7 @@ pub async fn end_everyone(
                 Box::pin(async move {
                     let reason = EndReason::EveryoneOut;
                     let by = origin.actor.user_id();
+                    void_choices(tx, &which).await?;
                     let (found, ended) = tx.end_some_sessions(which, BATCH, reason, by).await?;
                     let last = (found as u64) < BATCH;
                     tx.audit_all(events(&ended, reason, origin)).await?;
@@ -189,7 +191,9 @@ async fn end_matching(
             receipt.matched += found as u64;
             receipt.ended += ended.len() as u64;
             ended_any |= !ended.is_empty();
-            users.extend(ended.into_iter().map(|(_, user)| user));
+            let theirs: Vec<UserId> = ended.into_iter().map(|(_, user)| user).collect();
+            void_choices_of(context, theirs.clone()).await?;
+            users.extend(theirs);
             receipt.users = users.len() as u64;
         }
         if after.is_none() {
@@ -206,6 +210,33 @@ async fn end_matching(
     );
     let event = AuditEvent::new(origin, Action::EndWhere).detail(detail);
     note(context, event.receipt(receipt.id), Some(matching)).await
+}
+
+/// Sign-ins that wait for a choice of a session to end were begun before all these sessions end, and
+/// are void with them. Before the sessions are ended, as whoever makes a choice takes them: what they
+/// open meanwhile is then found.
+async fn void_choices(tx: &mut Transaction, which: &Which) -> Result<(), StoreError> {
+    match which {
+        Which::User(user) | Which::UserExcept(user, _) => {
+            tx.void_session_choices(Some(&[*user])).await
+        }
+        Which::Everyone | Which::EveryoneExcept(_) => tx.void_session_choices(None).await,
+        Which::One(_) | Which::OneOf(..) | Which::Matching(..) => Ok(()),
+    }
+}
+
+/// As [`void_choices`], once it is known whose sessions matched. In a transaction of its own, since
+/// it comes after the sessions; what somebody opens in between is found on the next way if it matches.
+async fn void_choices_of(context: &Context, users: Vec<UserId>) -> Result<(), Error> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    context
+        .store
+        .write(context.now(), move |tx| {
+            Box::pin(async move { Ok::<_, Error>(tx.void_session_choices(Some(&users)).await?) })
+        })
+        .await
 }
 
 /// Those of these sessions that match: how many there are, and which of them this act ended.

@@ -90,8 +90,8 @@ pub struct Chosen {
 /// Ends the chosen session and opens the new one.
 ///
 /// # Errors
-/// [`Error::DeadChoice`] if the token is unknown, used or expired, or the password was changed since
-/// or the account disabled; [`Error::NoRoom`] if still more must end, with the same token.
+/// [`Error::DeadChoice`] if the token is unknown, used or expired, the password was changed or all
+/// the user's sessions were ended since, or the account disabled; [`Error::NoRoom`] if still more must end, with the same token.
 pub async fn go_on(
     context: &Context,
     chosen: Chosen,
@@ -118,7 +118,8 @@ pub async fn go_on(
             Box::pin(async move {
                 let user = tx.lock_user(user_id).await?.filter(|user| user.enabled);
                 let user = user.ok_or(Error::DeadChoice)?;
-                let token = tx.find_verification_token(purpose, &hash).await?;
+                // Before any session, as whoever ends all of a user's takes them.
+                let token = tx.hold_verification_token(purpose, &hash).await?;
                 let token = token.ok_or(Error::DeadChoice)?;
                 // It stands for a password that is no longer the user's.
                 if user

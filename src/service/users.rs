@@ -355,9 +355,8 @@ async fn set_enabled(
         Action::UserEnabled
     } else {
         end_sessions(tx, Which::User(user_id), EndReason::UserDisabled, origin).await?;
-        for purpose in [Purpose::EmailChange, Purpose::SessionChoice] {
-            tx.void_verification_tokens(purpose, Some(user_id)).await?;
-        }
+        tx.void_verification_tokens(Purpose::EmailChange, Some(user_id))
+            .await?;
         Action::UserDisabled
     };
     Ok(tx

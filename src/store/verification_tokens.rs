@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use entity::verification_tokens::{ActiveModel, Column, Entity, Model};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Select,
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
 };
 use uuid::Uuid;
 
@@ -187,14 +188,16 @@ impl Transaction {
             .await
     }
 
-    /// This token, if it is good.
-    pub async fn find_verification_token(
+    /// This token, if it is good, held until the end of the act: nobody else uses or voids it
+    /// meanwhile.
+    pub async fn hold_verification_token(
         &mut self,
         purpose: Purpose,
         hash: &TokenHash,
     ) -> Result<Option<UsableToken>, StoreError> {
         let row = usable(purpose, self.now)
             .filter(Column::TokenHash.eq(hash.to_vec()))
+            .lock_exclusive()
             .one(self.connection())
             .await?;
         Ok(row.map(|row| UsableToken {
@@ -245,6 +248,20 @@ impl Transaction {
             .filter(Column::ConsumedAt.is_null())
             .exec(self.connection())
             .await?;
+        Ok(())
+    }
+
+    /// No choice of a session to end is good any more: of these users, of whom there are at most
+    /// [`CHUNK`](crate::store::sessions::CHUNK), or of anybody.
+    pub async fn void_session_choices(&mut self, of: Option<&[UserId]>) -> Result<(), StoreError> {
+        let mut update = Entity::update_many()
+            .col_expr(Column::ConsumedAt, Expr::value(self.now))
+            .filter(Column::Purpose.eq(Purpose::SessionChoice.code()))
+            .filter(Column::ConsumedAt.is_null());
+        if let Some(users) = of {
+            update = update.filter(Column::UserId.is_in(users.iter().map(|user| user.0)));
+        }
+        update.exec(self.connection()).await?;
         Ok(())
     }
 

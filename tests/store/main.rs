@@ -19,6 +19,7 @@ mod cache_race;
 mod cache_stress;
 mod cache_versions;
 mod change_list;
+mod choices;
 mod crossing;
 mod end_where;
 mod end_where_races;

@@ -320,3 +320,47 @@ async fn a_stricter_number_makes_room_for_the_next_one_only_then() {
     assert_eq!(chosen.status, 200, "{}", chosen.text);
     assert_eq!(house.live(&ada).await, 1);
 }
+
+/// Whoever was forced out needs the password once more: what it was given for before is void.
+#[tokio::test]
+async fn a_sign_in_that_waits_for_a_choice_is_void_once_all_sessions_were_ended() {
+    let ways: [(&str, Method, Option<Value>); 4] = [
+        ("/api/admin/users/{id}/sessions", Method::DELETE, None),
+        ("/api/admin/sessions", Method::DELETE, None),
+        (
+            "/api/admin/sessions/end",
+            Method::POST,
+            Some(json!({ "query": { "user": "ada@test.example" } })),
+        ),
+        ("/api/sessions?others=true", Method::DELETE, None),
+    ];
+    for (path, method, document) in ways {
+        let house = Policed::limited("1", "ask").await;
+        let server = &house.server;
+        let ada = server.user("ada@test.example", &[]).await;
+        let bob = server.user("bob@test.example", &[]).await;
+        let (first, of_bob) = (server.sign_in(&ada).await, server.sign_in(&bob).await);
+        let begun = server.try_sign_in(&ada.email, PASSWORD).await.json();
+        let of_bob_begun = server.try_sign_in(&bob.email, PASSWORD).await.json();
+        let path = path.replace("{id}", &ada.id.to_string());
+        let own = path.starts_with("/api/sessions");
+        let by = if own { &first } else { &house.console };
+        let ended = server.call(method, &path, Some(&by.access), document).await;
+        assert_eq!(ended.status, 200, "{path}: {}", ended.text);
+        let answer = house.choose(1, &begun, &json!(first.session_id)).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.text);
+        assert_eq!(answer.code(), "invalid-credentials", "{path}");
+        assert_eq!(house.live(&ada).await, usize::from(own), "{path}");
+        // Nobody else's, unless it was everybody's.
+        let everyone = path == "/api/admin/sessions";
+        let answer = house
+            .choose(1, &of_bob_begun, &json!(of_bob.session_id))
+            .await;
+        let expected = if everyone { 401 } else { 200 };
+        assert_eq!(answer.status, expected, "{path}: {}", answer.text);
+        if !own {
+            // With the password one gets in as ever.
+            server.sign_in(&ada).await;
+        }
+    }
+}
