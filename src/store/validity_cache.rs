@@ -173,8 +173,9 @@ impl ValidityCache {
     {
         if let Some(cached) = self.find(session_id).await
             && self.is_fresh(session_id, &cached, now)
+            && let Some(answer) = answer_for(user_id, &cached, now)
         {
-            return Ok(cached);
+            return Ok(answer);
         }
         if !self.is_confirmed() {
             self.loads.fetch_add(1, Ordering::Relaxed);
@@ -188,6 +189,7 @@ impl ValidityCache {
                 None,
             ));
         }
+        let mut apart = None;
         let outcome = self
             .sessions
             .entry(session_id)
@@ -195,8 +197,10 @@ impl ValidityCache {
                 let before = entry.map(|entry| entry.into_value());
                 if let Some(before) = &before
                     && self.is_fresh(session_id, before, now)
+                    && let Some(answer) = answer_for(user_id, before, now)
                 {
                     self.put_hot(session_id, before);
+                    apart = Some(answer);
                     return Ok(Op::Nop);
                 }
                 self.loads.fetch_add(1, Ordering::Relaxed);
@@ -205,10 +209,23 @@ impl ValidityCache {
                 let stored = load.await?;
                 let user_id = Some(user_id);
                 let loaded = CachedSession::new(stored, user_id, now, version, before.as_ref());
+                let anothers = |before: &CachedSession| {
+                    matches!(before, CachedSession::Open(_)) && before.user_id() != user_id
+                };
+                if before.as_ref().is_some_and(anothers)
+                    && matches!(loaded, CachedSession::Absent(_))
+                {
+                    // That a session is not this user's says nothing to the user whose it is.
+                    apart = Some(loaded);
+                    return Ok(Op::Nop);
+                }
                 self.put_hot(session_id, &loaded);
                 Ok::<_, StoreError>(Op::Put(loaded))
             })
             .await?;
+        if let Some(apart) = apart {
+            return Ok(apart);
+        }
         match outcome {
             CompResult::Inserted(entry)
             | CompResult::ReplacedWith(entry)
@@ -333,4 +350,20 @@ impl ValidityCache {
         hasher.write(token.as_bytes());
         hasher.finish128().as_u128()
     }
+}
+
+/// What facts that are fresh say to somebody who asks for this user's session: of another user's
+/// open session, that there is none; of another's that is not there, nothing.
+fn answer_for(
+    user_id: UserId,
+    cached: &CachedSession,
+    now: DateTime<Utc>,
+) -> Option<CachedSession> {
+    if cached.user_id() == Some(user_id) || cached.is_ended() {
+        return Some(cached.clone());
+    }
+    let version = Version::default();
+    let gone = Stored::SessionGone;
+    matches!(cached, CachedSession::Open(_))
+        .then(|| CachedSession::new(gone, Some(user_id), now, version, None))
 }

@@ -164,3 +164,42 @@ async fn rfc_6750_a_token_counts_in_the_header_only_and_once() {
         assert_eq!(request.send().await.unwrap().status(), status);
     }
 }
+
+/// Whoever has our signing key can put anybody's id beside anybody's session. That is refused, and does
+/// not stand in the way of the user whose session it is.
+#[tokio::test]
+async fn a_token_that_names_anothers_session_is_refused_and_signs_nobody_out() {
+    let forge = Forge::new().await;
+    let ben = forge.server.user("ben@test.example", &[]).await;
+    let nobody = "00000000-0000-7000-8000-000000000000".to_owned();
+    let access = forge.tokens.access.clone();
+    let foreign: Vec<_> = [ben.id.to_string(), nobody]
+        .into_iter()
+        .map(|sub| forge.token(json!({}), json!({ "sub": sub })))
+        .collect();
+    let codes = ["session-ended", "user-gone"];
+    let loads = forge.server.context.store.cache().loads();
+    // From memory, and as soon as the table is asked anew.
+    for seconds in [0, 61, 61] {
+        forge.server.advance(seconds);
+        for (token, code) in foreign.iter().zip(codes) {
+            let answer = forge.server.verify(token).await;
+            let refused = answer.code();
+            assert!(refused == code || refused == "session-ended", "{refused}");
+            assert_eq!(forge.server.verify(&access).await.status, 200);
+        }
+    }
+    let asked = forge.server.context.store.cache().loads() - loads;
+    assert!(asked <= 6, "the table was asked {asked} times");
+    // First of all after a start.
+    let (directory, database, clock) = forge.server.stop().await;
+    let server = crate::support::Server::start_in(directory, database, &[], clock).await;
+    for (token, code) in foreign.iter().zip(codes) {
+        assert_eq!(server.verify(token).await.code(), code);
+    }
+    assert_eq!(server.verify(&access).await.status, 200);
+    for token in &foreign {
+        assert_eq!(server.verify(token).await.code(), "session-ended");
+    }
+    assert_eq!(server.verify(&access).await.status, 200);
+}
