@@ -100,7 +100,7 @@ impl Row {
 impl Store {
     /// Every policy, by scope.
     pub async fn policies(&self) -> Result<Vec<PolicyRecord>, StoreError> {
-        let question = statement(self.backend(), asked(""), []);
+        let question = statement(self.backend(), asked(ALL), []);
         let rows = self.read(|db| Row::find_by_statement(question).all(db));
         records(rows.await?)
     }
@@ -228,15 +228,27 @@ impl Transaction {
     }
 }
 
-/// The policies that apply to the user `$1`.
-const OF_USER: &str = "WHERE p.role IN (SELECT role FROM user_roles WHERE user_id = $1) \
-     OR p.organization_id IN (SELECT organization_id FROM user_organizations WHERE user_id = $1)";
+/// Every policy.
+const ALL: &[&str] = &["session_policies p"];
 
-fn asked(condition: &str) -> String {
-    format!(
-        "SELECT p.*, o.slug FROM session_policies p \
-         LEFT JOIN organizations o ON o.id = p.organization_id {condition}"
-    )
+/// The policies that apply to the user `$1`, however many there are for others: neither database
+/// finds either of two kinds at once by an index.
+const OF_USER: &[&str] = &[
+    "user_roles r JOIN session_policies p ON p.role = r.role AND r.user_id = $1",
+    "user_organizations m \
+     JOIN session_policies p ON p.organization_id = m.organization_id AND m.user_id = $1",
+];
+
+fn asked(from: &[&str]) -> String {
+    let questions: Vec<String> = from
+        .iter()
+        .map(|from| {
+            format!(
+                "SELECT p.*, o.slug FROM {from} LEFT JOIN organizations o ON o.id = p.organization_id"
+            )
+        })
+        .collect();
+    questions.join(" UNION ALL ")
 }
 
 fn records(rows: Vec<Row>) -> Result<Vec<PolicyRecord>, StoreError> {

@@ -3,11 +3,16 @@
 //! PostgreSQL counts for itself how often it has read a table whole, so there the store's own
 //! questions are put. SQLite only says how it would answer a question that it is given.
 
+mod policies;
+
 use chrono::TimeDelta;
 use portcullis::rules::email::Email;
 use portcullis::rules::id::UserId;
+use portcullis::rules::policy::{Caps, Policy};
 use portcullis::rules::record::{SessionSearch, SessionStatus};
+use portcullis::rules::role::Role;
 use portcullis::service::session_query::TypedQuery;
+use portcullis::store::policies::Whose;
 use portcullis::store::session_query::Matching;
 use portcullis::store::{COUNTED, Store, StoreError};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
@@ -39,6 +44,7 @@ async fn fill(bench: &Bench) {
          JOIN (SELECT id, row_number() OVER () AS number FROM users) u ON u.number = n % {USERS} + 1 \
          CROSS JOIN (SELECT timestamptz '{now}' AS t) instant"
     )).await;
+    policies::fill(database).await;
     let refresh = "INSERT INTO refresh_tokens (id, session_id, token_hash, created_at) \
                    SELECT gen_random_uuid(), id, sha256(id::text::bytea), now() FROM sessions";
     assert!(database.execute(refresh).await >= SESSIONS as u64);
@@ -54,7 +60,8 @@ async fn whole_reads(bench: &Bench) -> Vec<(String, i64)> {
         tokio::task::yield_now().await;
     }
     let sql = "SELECT relname::text AS name, seq_scan FROM pg_stat_user_tables \
-               WHERE relname IN ('sessions', 'refresh_tokens', 'users') ORDER BY relname";
+               WHERE relname IN ('sessions', 'refresh_tokens', 'users', 'user_roles', \
+                'user_organizations', 'session_policies') ORDER BY relname";
     let rows = db
         .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
         .await
@@ -95,7 +102,7 @@ async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
         .await
         .unwrap();
     let before = whole_reads(&bench).await;
-    assert_eq!(before.len(), 3);
+    assert_eq!(before.len(), 6);
 
     let store = a_store(&bench).await;
     let now = bench.now();
@@ -189,8 +196,26 @@ async fn postgres_never_reads_all_sessions_for_what_is_asked_often() {
         let found = store.search_users(text, None, 20, now).await.unwrap();
         assert_eq!(found.rows.len(), 1, "{text}");
     }
+    let organization = store.find_organization("org-7").await.unwrap().unwrap();
+    let admin = Role::admin();
+    assert!(store.is_role_known(&admin).await.unwrap());
     let past = store.write(now, move |tx| {
         Box::pin(async move {
+            assert_ne!(tx.policies_of(user).await?, []);
+            let caps = Caps {
+                idle: Some(TimeDelta::minutes(1)),
+                lifetime: None,
+            };
+            let (role, policy) = (Whose::Role(admin), Policy::default());
+            for whose in [Whose::User(user), Whose::Organization(organization), role] {
+                tx.lower_limits(&whose, false, caps, None, 500).await?;
+                tx.lower_limits(&whose, true, caps, Some(session), 500)
+                    .await?;
+                if !matches!(whose, Whose::User(_)) {
+                    assert!(tx.update_policy(&whose, &policy).await?);
+                    assert!(tx.delete_policy(&whose).await?);
+                }
+            }
             let reasons = [
                 portcullis::rules::end_reason::EndReason::Idle,
                 portcullis::rules::end_reason::EndReason::AbsoluteLifetime,
