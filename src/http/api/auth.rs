@@ -246,7 +246,7 @@ pub async fn end_own(request: &HttpRequest, facts: &Facts) -> Result<(), Problem
 /// and takes its cookies away. A bearer token counts before any cookie and says nothing of them.
 async fn end_by_cookies(request: &HttpRequest) -> Result<(), Problem> {
     let state = State::of(request);
-    if !has_bearer(request) {
+    if !has_bearer(request) && state.cookies.any(request) {
         let visitor = state.visitor(request);
         let cookies = state.cookies;
         for token in [

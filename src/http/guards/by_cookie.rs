@@ -12,6 +12,7 @@ use crate::http::state::State;
 use crate::rules::id::SessionId;
 use crate::rules::impersonation::Want;
 use crate::service::authenticate::Principal;
+use crate::service::error::Refusal;
 use crate::service::refresh::can_renew;
 use crate::settings::Secret;
 
@@ -30,21 +31,19 @@ impl Guard for CookieUser {
             .cookies
             .refresh_token(request)
             .filter(|_| !has_bearer(request));
-        let admitted = match token {
-            Some(token) => {
-                let token = Secret::new(token.to_owned());
-                can_renew(&state.context, principal.facts.session_id, &token).await?
-            }
-            None => false,
+        let Some(token) = token else {
+            request_log::warn(request, "refused: without both cookies of the session");
+            let detail = "An access token is handed out here for the two cookies of a browser alone: \
+                          no access token leads to another. Leave `Authorization` out, or renew with \
+                          POST /api/auth/refresh.";
+            return Err(Problem::new(Code::Forbidden, detail));
         };
-        if admitted {
+        let token = Secret::new(token.to_owned());
+        if can_renew(&state.context, principal.facts.session_id, &token).await? {
             return Ok(Self(principal));
         }
         request_log::warn(request, "refused: without both cookies of the session");
-        let detail = "An access token is handed out here for the two cookies of a browser alone: no \
-                      access token leads to another. Leave `Authorization` out, or renew with \
-                      POST /api/auth/refresh.";
-        Err(Problem::new(Code::Forbidden, detail))
+        Err(Refusal::UnknownRefreshToken.into())
     }
 
     fn session_id(&self) -> Option<SessionId> {
