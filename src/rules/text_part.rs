@@ -38,7 +38,8 @@ pub struct TextPart {
 impl TextPart {
     /// The text, and what a sample of all addresses and names says of it.
     pub fn new(text: &str, sample: &[Sampled]) -> Self {
-        let text = text.trim().to_lowercase();
+        // Neither database takes this character as others, and nobody has it in a name.
+        let text = text.trim().to_lowercase().replace('\0', "\u{FFFD}");
         let short = text.chars().count() < GRAM;
         let is_in = |whole: &String| {
             if short {

@@ -98,6 +98,9 @@ impl TypedQuery {
                         "The text has {chars} characters; at most {MAX_CHARS} are looked for."
                     ));
                 }
+                if typed.chars().any(char::is_control) {
+                    return Err("The text has a character that cannot be printed.".to_owned());
+                }
                 if typed.trim().is_empty() {
                     return Err("The text of user_agent is empty.".to_owned());
                 }

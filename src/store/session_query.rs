@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::rules::id::{OrganizationId, SessionId};
 use crate::rules::record::SessionWithUser;
 use crate::rules::session_query::SessionQuery;
+use crate::rules::slug::Slug;
 use crate::store::{Store, StoreError};
 
 /// Live sessions that match.
@@ -151,10 +152,12 @@ impl Store {
         &self,
         named: &str,
     ) -> Result<Option<OrganizationId>, StoreError> {
-        use organizations::Column::{Id, Slug};
-        let by = match Uuid::parse_str(named) {
-            Ok(id) => Id.eq(id),
-            Err(_) => Slug.eq(named),
+        use organizations::Column::{Id, Slug as ShortName};
+        let by = match (Uuid::parse_str(named), Slug::new(named)) {
+            (Ok(id), _) => Id.eq(id),
+            (Err(_), Ok(slug)) => ShortName.eq(slug.as_str()),
+            // No text for the database: it would not take every one.
+            (Err(_), Err(_)) => return Ok(None),
         };
         let question = organizations::Entity::find()
             .select_only()

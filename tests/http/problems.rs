@@ -334,3 +334,39 @@ async fn what_is_not_there_or_not_a_place_is_said_so() {
         (200, &json!([]))
     );
 }
+
+/// PostgreSQL takes no text with the character zero, and SQLite's index ends there.
+#[tokio::test]
+async fn text_that_no_database_takes_is_no_outage() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let access = server.sign_in(&admin).await.access;
+    for typed in ["%00", "a%00", "adm%00in", "%00%00%00%00", "admin%00"] {
+        for (path, list) in [
+            ("/api/admin/sessions", "sessions"),
+            ("/api/admin/users", "users"),
+        ] {
+            let path = format!("{path}?q={typed}");
+            let answer = server.get(&path, Some(&access)).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            assert_eq!(answer.json()[list], json!([]), "{path}");
+            assert_eq!(answer.json()["total"], 0, "{path}");
+        }
+    }
+    for (field, typed) in [
+        ("organization", "a\0"),
+        ("user_agent", "a\0b"),
+        ("user_agent", "a\u{1b}b"),
+        ("user", "a\0@test.example"),
+        ("role", "a\0"),
+        ("method", "\0"),
+        ("cidr", "\0"),
+        ("signed_in_before", "\0"),
+    ] {
+        let document = json!({ "query": { field: typed }, "dry_run": true });
+        let path = "/api/admin/sessions/end";
+        let answer = server.post(path, Some(&access), document).await;
+        is_problem(field, &answer, 422, "invalid-request");
+        assert_eq!(answer.json()["field"], field);
+    }
+}
