@@ -44,7 +44,7 @@ struct WhichArgs {
     /// Opened before this instant, such as 2026-11-25T17:00:00Z
     #[arg(long)]
     signed_in_before: Option<String>,
-    /// Not used for so many seconds
+    /// Not used for so many seconds, at least 60
     #[arg(long)]
     idle_for: Option<i64>,
     /// Opened by a browser or program that says this of itself
@@ -67,8 +67,21 @@ impl From<WhichArgs> for TypedQuery {
     }
 }
 
+/// The fields of a query, and their options.
+const OPTIONS: &[(&str, &str)] = &[
+    ("user", "--user"),
+    ("role", "--role"),
+    ("organization", "--organization"),
+    ("cidr", "--cidr"),
+    ("method", "--method"),
+    ("signed_in_before", "--signed-in-before"),
+    ("idle_for", "--idle-for"),
+    ("user_agent", "--user-agent"),
+];
+
 pub(super) async fn run(context: &Context, args: EndWhereArgs) -> Result<(), Failure> {
-    let query = TypedQuery::from(args.which).resolve(context).await?;
+    let query = TypedQuery::from(args.which).resolve(context).await;
+    let query = query.map_err(|error| Failure::of_options(error, OPTIONS))?;
     let found = preview(context, query.clone(), None, 0).await?;
     let found = of_users(found.sessions, found.users);
     if args.dry_run {

@@ -37,6 +37,26 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What is wrong with an option that was given, by its name here: elsewhere its field is called
+    /// otherwise. Of names that are parts of others the longer ones come first.
+    pub(super) fn of_options(error: Error, options: &[(&'static str, &str)]) -> Self {
+        let Error::Invalid { field, problem } = &error else {
+            return error.into();
+        };
+        let Some((_, option)) = options.iter().find(|(name, _)| name == field) else {
+            return error.into();
+        };
+        let problem = problem
+            .strip_prefix(&format!("{field}: "))
+            .unwrap_or(problem);
+        // Others that it is compared with. A name of one word may be just a word.
+        let named = options.iter().filter(|(name, _)| name.contains('_'));
+        let problem = named.fold(problem.to_owned(), |text, (name, option)| {
+            text.replace(name, option)
+        });
+        Self::said(format!("{option}: {problem}"))
+    }
+
     /// In these words.
     pub(super) fn said(words: impl Into<String>) -> Self {
         Self::Said(words.into())

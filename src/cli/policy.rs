@@ -46,19 +46,19 @@ enum Kind {
 pub(super) struct SetArgs {
     #[command(flatten)]
     whose: Whose,
-    /// Longest time a session may be unused, as 10m, 8h or 30d
+    /// Longest time a session may be unused, as 10m, 8h or 30d; at least 1m
     #[arg(long, value_parser = seconds)]
     idle: Option<i64>,
     /// Longest life of a session, however much it is used
     #[arg(long, value_parser = seconds)]
     lifetime: Option<i64>,
-    /// The same for sessions opened with "stay signed in"
+    /// As --idle, for sessions opened with "Keep me signed in on this device"
     #[arg(long, value_parser = seconds)]
     remembered_idle: Option<i64>,
-    /// The same for sessions opened with "stay signed in"
+    /// As --lifetime, for sessions opened with "Keep me signed in on this device"
     #[arg(long, value_parser = seconds)]
     remembered_lifetime: Option<i64>,
-    /// Most sessions of one user at once
+    /// Most sessions of one user at once, 1 to 1000
     #[arg(long)]
     max_sessions: Option<i64>,
     /// What happens to a sign-in beyond that: end-oldest, ask or refuse
@@ -73,6 +73,16 @@ fn seconds(text: &str) -> Result<i64, span::SpanError> {
     let seconds = span::parse(text)?;
     Ok(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
+
+/// The fields of a policy, and their options.
+const OPTIONS: &[(&str, &str)] = &[
+    ("remembered_idle_secs", "--remembered-idle"),
+    ("remembered_lifetime_secs", "--remembered-lifetime"),
+    ("idle_secs", "--idle"),
+    ("lifetime_secs", "--lifetime"),
+    ("max_sessions", "--max-sessions"),
+    ("at_limit", "--at-limit"),
+];
 
 impl Whose {
     fn scope(&self) -> Result<Scope, Failure> {
@@ -100,7 +110,8 @@ pub(super) async fn run(command: PolicyCommand) -> Result<(), Failure> {
                 at_limit: args.at_limit,
                 end_on_role_change: args.end_on_role_change,
             };
-            let lowered = set_policy(&context, scope, &draft, Origin::HOST).await?;
+            let lowered = set_policy(&context, scope, &draft, Origin::HOST).await;
+            let lowered = lowered.map_err(|error| Failure::of_options(error, OPTIONS))?;
             let lowered = counted(lowered, "live session");
             output::line(format!("{said}; lowered the limits of {lowered}."))?;
             output::bound(&context)

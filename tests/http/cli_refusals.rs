@@ -48,6 +48,62 @@ async fn a_password_that_may_not_be_chosen_and_an_address_that_is_taken_are_refu
     assert_eq!(host.json(&["user", "list"]).as_array().unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn a_value_that_makes_no_sense_is_named_by_its_option() {
+    let host = Host::new().await;
+    host.make_user();
+    let role = ["user", "grant", EMAIL, "editor"];
+    assert!(host.run(&role, "").status.success());
+    let where_ = |option, value| vec!["session", "end-where", option, value, "--dry-run"];
+    let policy = |more: &[&'static str]| [&["policy", "set", "role", "editor"], more].concat();
+    for (arguments, said) in [
+        (
+            where_("--cidr", "10.0.0.0/40"),
+            "--cidr: `10.0.0.0/40` is neither a network",
+        ),
+        (
+            where_("--idle-for", "5"),
+            "--idle-for: 5 is not a number of seconds",
+        ),
+        (
+            where_("--signed-in-before", "today"),
+            "--signed-in-before: `today` is no instant",
+        ),
+        (
+            where_("--user", "nobody@test.example"),
+            "--user: There is no user",
+        ),
+        (where_("--role", "Editor"), "--role: `Editor` is no role"),
+        (
+            where_("--organization", "none"),
+            "--organization: There is no organisation",
+        ),
+        (where_("--user-agent", " "), "--user-agent: The text"),
+        (
+            policy(&["--idle", "5s"]),
+            "--idle: 5 is not a whole number from 60",
+        ),
+        (
+            policy(&["--remembered-idle", "2h", "--remembered-lifetime", "1h"]),
+            "--remembered-idle: 7200 seconds is longer than --remembered-lifetime",
+        ),
+        (policy(&["--max-sessions", "0"]), "--max-sessions: 0 is not"),
+        (
+            policy(&["--at-limit", "end"]),
+            "--at-limit: `end` is none of",
+        ),
+        (
+            vec!["session", "end", "nonsense"],
+            "an id looks like 018f4e5a-0000-7000-8000-000000000000",
+        ),
+    ] {
+        let output = host.run(&arguments, "");
+        assert_ne!(output.status.code(), Some(0), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}
+
 #[test]
 fn a_setting_that_makes_no_sense_stops_every_command_and_is_named() {
     let directory = tempfile::tempdir().unwrap();

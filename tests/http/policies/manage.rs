@@ -319,11 +319,11 @@ async fn the_command_line_does_the_same_and_shows_a_session_with_its_limits() {
         ),
         (
             ["policy", "set", "role", "editor", "--idle", "0"],
-            "idle_secs: 0 is not",
+            "--idle: 0 is not",
         ),
         (
             ["policy", "set", "role", "editor", "--at-limit", "wait"],
-            "at_limit",
+            "--at-limit: `wait` is none of",
         ),
     ] {
         let said = host.refused(&arguments, "");
