@@ -111,7 +111,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/admin/policies/{kind}/{name}"    api::admin_policies::show;
         put    "/api/admin/policies/{kind}/{name}"    api::admin_policies::set;
         delete "/api/admin/policies/{kind}/{name}"    api::admin_policies::delete;
-        get    "/api/admin/stats"                     api::admin::stats;
+        get    "/api/admin/stats"                     api::admin_stats::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
         get    "/api/admin/outbox"                    api::admin_outbox::list;

@@ -23,6 +23,7 @@ use crate::rules::id::UserId;
 use crate::rules::record::AuditRecord;
 use crate::rules::span::words;
 use crate::service::Context;
+use crate::service::figures::statistics;
 use crate::store::audit::AuditSearch;
 
 /// Acts on the overview.
@@ -42,7 +43,7 @@ struct AuditQuery {
 pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
     let now = context.now();
-    let figures = context.store.statistics(now).await?;
+    let figures = statistics(context).await?;
     let recent = context
         .store
         .search_audit(AuditSearch::default(), None, LATEST)

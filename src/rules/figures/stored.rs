@@ -73,24 +73,59 @@ codes! {
 pub const REST: &str = "*";
 
 /// Members of one dimension that have rows of their own in an hour.
-const MEMBERS: usize = 50;
+pub const MEMBERS: usize = 50;
+
+/// How many, and for sessions that ended how long they lasted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// How many.
+    pub count: u64,
+    /// How long they lasted, added up, in seconds.
+    pub sum_secs: u64,
+    /// How long the longest lasted, in seconds.
+    pub longest_secs: u64,
+}
+
+impl Tally {
+    /// A number without durations.
+    pub fn of(count: u64) -> Self {
+        Self {
+            count,
+            ..Self::default()
+        }
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum_secs += other.sum_secs;
+        self.longest_secs = self.longest_secs.max(other.longest_secs);
+    }
+}
+
+/// A row of an hour.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Row {
+    /// What it counts.
+    pub kind: Kind,
+    /// By what.
+    pub dimension: Dimension,
+    /// Code or id of what it counts; empty for all there is, and for "none".
+    pub member: String,
+}
 
 /// The members with the highest counts; what the others count is added up as [`REST`]. So an hour
 /// has a bounded number of rows, however many organisations there are.
-pub fn largest<T>(
-    mut members: Vec<(String, T)>,
-    count: impl Fn(&T) -> u64,
-    add: impl Fn(&mut T, T),
-) -> Vec<(String, T)> {
-    let by_count = |one: &(String, T), other: &(String, T)| {
-        let (most, least) = (count(&other.1), count(&one.1));
-        most.cmp(&least).then_with(|| one.0.cmp(&other.0))
-    };
-    members.sort_by(by_count);
-    let mut rest = members.split_off(members.len().min(MEMBERS)).into_iter();
-    if let Some((_, mut all)) = rest.next() {
-        for (_, other) in rest {
-            add(&mut all, other);
+pub fn largest(mut members: Vec<(String, Tally)>, at_most: usize) -> Vec<(String, Tally)> {
+    members.sort_by(|one, other| {
+        let by_count = other.1.count.cmp(&one.1.count);
+        by_count.then_with(|| one.0.cmp(&other.0))
+    });
+    let rest = members.split_off(members.len().min(at_most));
+    if !rest.is_empty() {
+        let mut all = Tally::default();
+        for (_, tally) in rest {
+            all.add(tally);
         }
         members.push((REST.to_owned(), all));
     }
