@@ -149,7 +149,7 @@ pub fn routes() -> Vec<Route> {
         post   "/account/security"                    pages::account::change_password;
         get    "/account/email"                       pages::change_email::show;
         post   "/account/email"                       pages::change_email::ask;
-        get    "/admin"                               pages::admin::overview;
+        get    "/admin"                               pages::overview::overview;
         get    "/admin/audit"                         pages::admin::audit;
         get    "/admin/sessions"                      pages::admin_sessions::list;
         get    "/admin/sessions/end-all"              pages::admin_sessions::confirm_end_everyone;

@@ -4,13 +4,14 @@
 
 use tera::{Kwargs, State, Tera};
 
+use super::chart::grouped;
 use crate::rules::throttle::wait_in_words;
 use crate::store::COUNTED;
 
 /// Makes the filters known to every template.
 pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("grouped", |number: u64, _: Kwargs, _: &State| {
-        grouped(number)
+        grouped(number.into())
     });
     tera.register_filter("counted", |number: u64, _: Kwargs, _: &State| {
         counted(number)
@@ -23,22 +24,9 @@ pub(super) fn register(tera: &mut Tera) {
 /// How many were found, where they are counted only so far.
 fn counted(number: u64) -> String {
     if number > COUNTED {
-        return format!("More than {}", grouped(COUNTED));
+        return format!("More than {}", grouped(COUNTED.into()));
     }
-    grouped(number)
-}
-
-/// 1234567 as "1,234,567".
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    grouped(number.into())
 }
 
 #[cfg(test)]
@@ -57,7 +45,7 @@ mod tests {
             (1_000_000, "1,000,000"),
             (u64::MAX, "18,446,744,073,709,551,615"),
         ] {
-            assert_eq!(grouped(number), text);
+            assert_eq!(grouped(number.into()), text);
         }
     }
 

@@ -146,7 +146,7 @@ fn the_table_is_the_folder() -> Outcome {
 #[test]
 fn every_template_belongs_to_a_page() -> Outcome {
     let mut used: BTreeSet<&str> = drawn()?.iter().map(|page| page.template).collect();
-    used.extend(["base.html", "components.html"]);
+    used.extend(["base.html", "components.html", "drawings.html"]);
     assert_eq!(used, TEMPLATES.iter().map(|(name, _)| *name).collect());
     Ok(())
 }
