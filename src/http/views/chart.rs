@@ -21,7 +21,7 @@ const LINES_EACH: u128 = 3;
 /// Part of its place's width that a bar leaves free on each side, in hundredths.
 const GAP: usize = 14;
 
-/// The least height of a bar that stands for anything, in hundredths of a percent: one in a million
+/// The least length of a bar that stands for anything, in hundredths of a percent: one in a million
 /// is not none.
 const LEAST: u16 = 100;
 
@@ -66,8 +66,16 @@ impl Share {
         Self(self.0.saturating_add(height.0)).min(Self::ALL)
     }
 
-    /// What is not nothing is to be seen.
-    fn seen(self) -> Self {
+    /// The length of a bar for `part` where one for `whole` is as long as there is room: what is not
+    /// nothing is to be seen.
+    pub(super) fn bar(part: u64, whole: u64) -> Self {
+        Self::of(part, whole).seen(part)
+    }
+
+    fn seen(self, value: u64) -> Self {
+        if value == 0 {
+            return self;
+        }
         self.max(Self(LEAST))
     }
 }
@@ -119,7 +127,8 @@ impl Scale {
             step,
             // Never a drawing without a height.
             above: if down == 0 { above.max(1) } else { above },
-            below: down.div_ceil(step),
+            // With room for the number of the longest between it and the times at the foot.
+            below: (down + down / 5).div_ceil(step),
         }
     }
 
@@ -268,7 +277,7 @@ pub(super) fn column(
 ) -> Column {
     let edge = |further| Share::place(number, further, count);
     let bar = |value: u64, hangs: bool| {
-        let (x, height) = (edge(GAP), scale.height(value).seen());
+        let (x, height) = (edge(GAP), scale.height(value).seen(value));
         (value > 0).then(|| Bar {
             x,
             y: if hangs {
@@ -329,8 +338,8 @@ pub struct Mark {
     pub below: bool,
 }
 
-/// Room that a mark may need on each side, as a share of the width of a phone.
-const MARK: u16 = 2_200;
+/// Half of the room that a letter of a mark needs, as a share of the width on a phone.
+const HALF_LETTER: u16 = 160;
 
 /// A mark in the middle of this place among so many, at a value upwards or downwards.
 pub(super) fn mark(
@@ -341,6 +350,8 @@ pub(super) fn mark(
     text: String,
 ) -> Mark {
     let x = Share::place(number, 50, count);
+    let letters = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+    let half = letters.saturating_mul(HALF_LETTER).min(Share::ALL.0 / 2);
     Mark {
         x,
         y: if below {
@@ -349,7 +360,7 @@ pub(super) fn mark(
             scale.at(value)
         },
         text,
-        anchor: Anchor::at(x, MARK),
+        anchor: Anchor::at(x, half),
         below,
     }
 }

@@ -129,7 +129,7 @@ impl ReasonCount {
         let row = |(reason, count)| Self {
             reason,
             count,
-            share: Share::of(count, most),
+            share: Share::bar(count, most),
         };
         counts.into_iter().map(row).collect()
     }
@@ -209,7 +209,7 @@ impl Group {
         };
         let most = members.first().map_or(0, |row| row.live);
         for row in &mut members {
-            row.share = Share::of(row.live, most);
+            row.share = Share::bar(row.live, most);
         }
         Self {
             by: by.to_owned(),

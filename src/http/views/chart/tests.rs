@@ -92,7 +92,7 @@ fn every_scale_is_round_and_holds_its_values() {
                 scale.step * scale.above.max(scale.below) < 2 * greatest.max(1),
                 "{up} {down}"
             );
-            assert!(scale.lines().len() <= 7, "{up} {down}");
+            assert!(scale.lines().len() <= 8, "{up} {down}");
         }
     }
 }
@@ -111,8 +111,12 @@ fn lines_lie_from_the_top_with_their_numbers() {
     assert_eq!(labels(&Scale::new(40, 0)), expected);
     let expected = pairs(&[("0", "100"), ("33.33", "50"), ("66.67", "0"), ("100", "50")]);
     assert_eq!(labels(&Scale::new(90, 30)), expected, "both ways");
-    let expected = pairs(&[("0", "0"), ("50", "20"), ("100", "40")]);
-    assert_eq!(labels(&Scale::new(0, 40)), expected, "only downwards");
+    let expected = pairs(&[("0", "0"), ("33.33", "20"), ("66.67", "40"), ("100", "60")]);
+    assert_eq!(
+        labels(&Scale::new(0, 40)),
+        expected,
+        "only downwards, with room for a number"
+    );
     let expected = pairs(&[
         ("0", "1.5M"),
         ("33.33", "1M"),
@@ -166,10 +170,7 @@ fn columns_tile_and_their_bars_stand_and_hang_on_the_zero_line() {
             assert!(up.x > column.x && up.x.plus(up.width) < edge, "{count}");
             assert_eq!(up.y.plus(up.height), scale.zero());
             assert_eq!(down.y, scale.zero());
-            assert_eq!(
-                written([up.y, up.height, down.height]),
-                ["0", "66.67", "33.33"]
-            );
+            assert_eq!(written([up.y, up.height, down.height]), ["0", "50", "25"]);
         }
         assert_eq!(edge, Share::ALL, "{count}");
     }
@@ -192,10 +193,13 @@ fn marks_stay_within_the_drawing() {
         (19, Anchor::End),
         (23, Anchor::End),
     ] {
-        let mark = mark((number, 24), 30, false, &scale, "30".to_owned());
+        let text = "2,090 at 10:00".to_owned();
+        let mark = mark((number, 24), 30, false, &scale, text);
         assert_eq!(mark.anchor, anchor, "{number}");
         assert_eq!(mark.y.to_string(), "25");
     }
+    let short = mark((1, 24), 30, false, &scale, "30".to_owned());
+    assert_eq!(short.anchor, Anchor::Middle, "a short one needs less room");
     let below = mark((0, 1), 10, true, &Scale::new(10, 10), String::new());
     assert_eq!(written([below.x, below.y]), ["50", "100"]);
 }

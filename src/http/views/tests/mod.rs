@@ -4,6 +4,7 @@
 //! Set `SAMPLES_DIR` while building the tests to have every sample written there as a file to look
 //! at.
 
+mod contrast;
 mod forms;
 mod text;
 
