@@ -77,10 +77,10 @@ pub(super) async fn run(context: &Context, args: &StatsArgs) -> Result<(), Failu
 fn now(figures: &Figures) -> Vec<(&'static str, String)> {
     let (now, day) = (&figures.now, &figures.last_24h);
     vec![
-        ("users", level(now.users, figures)),
-        ("of these disabled", level(now.disabled_users, figures)),
-        ("live sessions", level(now.live_sessions, figures)),
-        ("users signed in", level(now.signed_in_users, figures)),
+        ("users", level(now.users)),
+        ("of these disabled", level(now.disabled_users)),
+        ("live sessions", level(now.live_sessions)),
+        ("users signed in", level(now.signed_in_users)),
         ("sign-ins in 24 h", day.created.to_string()),
         ("failed in 24 h", day.sign_in_failed.to_string()),
         ("ended in 24 h", day.ended().to_string()),
@@ -113,17 +113,12 @@ fn in_all(figures: &Figures) -> Vec<(&str, String)> {
     pairs
 }
 
-/// A number, and when it was counted if not now.
-fn level(level: Level, figures: &Figures) -> String {
-    let counted_now = [figures.now.users, figures.now.live_sessions]
-        .iter()
-        .all(|other| other.at <= level.at);
-    if level.count == COUNTED + 1 && counted_now {
-        format!("more than {COUNTED}")
-    } else if level.count > COUNTED {
-        format!("{} at {}", level.count, instant(level.at))
-    } else {
-        level.count.to_string()
+/// A number; where there are too many to count at a look, when they were last measured.
+fn level(level: Level) -> String {
+    match level.count {
+        count if count == COUNTED + 1 => format!("more than {COUNTED}"),
+        count if count > COUNTED => format!("{count}, measured at {}", instant(level.at)),
+        count => count.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod count;
 pub mod read;
+mod source;
 
 use chrono::{DateTime, Utc};
 use entity::hourly_figures::{ActiveModel, Column, Entity};
@@ -244,13 +245,14 @@ impl Store {
     /// The tables as they are now.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         // SQLite has no other isolation, and knows no name for it.
-        let options = match self.backend() {
-            DbBackend::Postgres => TransactionOptions {
+        let options = if self.is_embedded() {
+            TransactionOptions::default()
+        } else {
+            TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
                 access_mode: Some(AccessMode::ReadOnly),
                 ..TransactionOptions::default()
-            },
-            _ => TransactionOptions::default(),
+            }
         };
         let inner = self
             .read(async |db| db.begin_with_options(options).await)

@@ -22,6 +22,7 @@ mod change_list;
 mod crossing;
 mod end_where;
 mod end_where_races;
+mod figures;
 mod indexes;
 mod keys_and_counts;
 mod lineage;

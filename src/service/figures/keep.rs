@@ -1,5 +1,7 @@
 //! Keeping figures: counting hours, measuring how much there is.
 
+use std::collections::BTreeMap;
+
 use chrono::SubsecRound;
 
 use crate::rules::figures::{Dimension, Hour, Kind, MEMBERS, Row, Tally, due, largest};
@@ -130,29 +132,21 @@ pub(in crate::service) async fn write_checks(context: &Context) -> Result<(), Er
 
 /// As many rows as an hour may have.
 fn bounded(tallies: Tallies) -> Vec<(Row, Tally)> {
-    let mut rows = Vec::new();
-    let mut groups: Vec<(Kind, Dimension, Vec<(String, Tally)>)> = Vec::new();
+    let mut groups: BTreeMap<(Kind, Dimension), Vec<(String, Tally)>> = BTreeMap::new();
     for (row, tally) in tallies {
-        match groups.last_mut() {
-            Some((kind, by, members)) if (*kind, *by) == (row.kind, row.dimension) => {
-                members.push((row.member, tally));
-            }
-            Some(_) | None => groups.push((row.kind, row.dimension, vec![(row.member, tally)])),
-        }
+        let of_kind = groups.entry((row.kind, row.dimension)).or_default();
+        of_kind.push((row.member, tally));
     }
-    for (kind, dimension, members) in groups {
-        rows.extend(
-            largest(members, MEMBERS)
-                .into_iter()
-                .map(|(member, tally)| {
-                    let row = Row {
-                        kind,
-                        dimension,
-                        member,
-                    };
-                    (row, tally)
-                }),
-        );
+    let mut rows = Vec::new();
+    for ((kind, dimension), members) in groups {
+        for (member, tally) in largest(members, MEMBERS) {
+            let row = Row {
+                kind,
+                dimension,
+                member,
+            };
+            rows.push((row, tally));
+        }
     }
     rows
 }

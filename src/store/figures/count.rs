@@ -7,29 +7,20 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::Value;
 use uuid::Uuid;
 
-use crate::rules::audit::Action;
-use crate::rules::end_reason::EndReason;
 use crate::rules::figures::{Dimension, Kind, Row, Tally};
 use crate::store::StoreError;
-use crate::store::figures::{Snapshot, first_id_at, time_of, unsigned};
+use crate::store::figures::source::{Source, halves};
+use crate::store::figures::{Snapshot, time_of, unsigned};
+
+pub use crate::store::figures::source::Span;
 
 /// Rows that one question adds up, so that none takes long however much happened.
 const SLICE: u64 = 20_000;
 
-/// Between the instant that a new session's id begins with and that of its audit event lies less.
-const SIGN_IN: TimeDelta = TimeDelta::minutes(5);
-
-/// From an instant up to another, without it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Span {
-    /// From here on.
-    pub from: DateTime<Utc>,
-    /// Up to here.
-    pub to: DateTime<Utc>,
-}
+/// Why a session ended, whoever wrote that down.
+const REASON: &str = "COALESCE(s.end_reason, 'unknown')";
 
 /// What was counted.
 pub type Tallies = BTreeMap<Row, Tally>;
@@ -65,49 +56,6 @@ struct Gone {
     reason: String,
 }
 
-/// Which sessions are counted.
-#[derive(Clone, Copy, Debug)]
-enum Source {
-    Created,
-    Ended,
-    /// Opened in the span, and live at the instant.
-    Live(DateTime<Utc>),
-}
-
-impl Source {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Created => Kind::Created,
-            Self::Ended => Kind::Ended,
-            Self::Live(_) => Kind::Live,
-        }
-    }
-
-    fn condition(self) -> &'static str {
-        match self {
-            Self::Created => "s.impersonator_id IS NULL AND s.id >= $1 AND s.id < $2",
-            Self::Ended => "s.impersonator_id IS NULL AND s.ended_at >= $1 AND s.ended_at < $2",
-            Self::Live(_) => {
-                "s.impersonator_id IS NULL AND s.id >= $1 AND s.id < $2 AND s.ended_at IS NULL \
-                 AND s.idle_expires_at > $3 AND s.expires_at > $3"
-            }
-        }
-    }
-
-    fn values(self, span: Span) -> Vec<Value> {
-        let ids = || vec![first_id_at(span.from).into(), first_id_at(span.to).into()];
-        match self {
-            Self::Created => ids(),
-            Self::Ended => vec![span.from.into(), span.to.into()],
-            Self::Live(at) => {
-                let mut values: Vec<Value> = ids();
-                values.push(at.into());
-                values
-            }
-        }
-    }
-}
-
 impl Snapshot {
     /// What happened in a span: sessions opened and ended by everything that they are counted by, and
     /// sign-ins refused.
@@ -116,10 +64,10 @@ impl Snapshot {
         self.add_sessions(Source::Created, span, &mut tallies)
             .await?;
         self.add_sessions(Source::Ended, span, &mut tallies).await?;
-        for gone in self.gone(Action::SignedIn, span, u64::MAX >> 1).await? {
+        for gone in self.gone(Source::Openings, span).await? {
             add_gone(Kind::Created, &gone.reason, Tally::of(1), &mut tallies);
         }
-        for gone in self.gone(Action::SessionEnded, span, u64::MAX >> 1).await? {
+        for gone in self.gone(Source::Ends, span).await? {
             let secs = secs_between(gone.opened_at, gone.at);
             let tally = Tally {
                 count: 1,
@@ -127,25 +75,13 @@ impl Snapshot {
                 longest_secs: secs,
             };
             add_gone(Kind::Ended, "", tally, &mut tallies);
-            add(
-                Kind::Ended,
-                Dimension::Reason,
-                gone.reason,
-                tally,
-                &mut tallies,
-            );
+            let by_reason = Dimension::Reason;
+            add(Kind::Ended, by_reason, gone.reason, tally, &mut tallies);
         }
-        let sql = "SELECT COUNT(*) FROM audit_events AS e \
-                   WHERE e.action = $1 AND e.id >= $2 AND e.id < $3";
-        let failed = self.number(sql, failures(span)).await?;
-        let all = String::new();
-        add(
-            Kind::SignInFailed,
-            Dimension::All,
-            all,
-            Tally::of(failed),
-            &mut tallies,
-        );
+        let sql = format!("SELECT COUNT(*) FROM {}", Source::Failures.rows());
+        let failed = self.number(sql, Source::Failures.values(span)).await?;
+        let (kind, all) = (Source::Failures.kind(), String::new());
+        add(kind, Dimension::All, all, Tally::of(failed), &mut tallies);
         Ok(tallies)
     }
 
@@ -173,29 +109,34 @@ impl Snapshot {
         span: Span,
         at_most: u64,
     ) -> Result<Option<Vec<Happening>>, StoreError> {
-        let limit = format!("LIMIT {}", at_most + 1);
+        for source in [
+            Source::Created,
+            Source::Ended,
+            Source::Openings,
+            Source::Ends,
+            Source::Failures,
+        ] {
+            if self.some(source, span, at_most).await? > at_most {
+                return Ok(None);
+            }
+        }
         let mut all = Vec::new();
         let created = Source::Created;
-        let sql = format!(
-            "SELECT s.id AS id FROM sessions AS s WHERE {} {limit}",
-            created.condition()
-        );
+        let sql = format!("SELECT s.id AS id FROM {}", created.rows());
         for row in self.ask(sql, created.values(span)).await? {
             let at = time_of(row.try_get("", "id")?);
             all.push(Happening::Created { at });
         }
-        for gone in self.gone(Action::SignedIn, span, at_most + 1).await? {
+        for gone in self.gone(Source::Openings, span).await? {
             all.push(Happening::Created { at: gone.opened_at });
         }
         let ended = Source::Ended;
         let sql = format!(
-            "SELECT s.created_at AS opened_at, s.ended_at AS at, \
-             COALESCE(s.end_reason, '') AS reason FROM sessions AS s WHERE {} {limit}",
-            ended.condition()
+            "SELECT s.created_at AS opened_at, s.ended_at AS at, {REASON} AS reason FROM {}",
+            ended.rows()
         );
-        let rows = self.ask(sql, ended.values(span)).await?;
-        let mut ends = self.gone(Action::SessionEnded, span, at_most + 1).await?;
-        for row in rows {
+        let mut ends = self.gone(Source::Ends, span).await?;
+        for row in self.ask(sql, ended.values(span)).await? {
             ends.push(Gone {
                 opened_at: row.try_get("", "opened_at")?,
                 at: row.try_get("", "at")?,
@@ -207,21 +148,13 @@ impl Snapshot {
             secs: secs_between(end.opened_at, end.at),
             reason: end.reason,
         }));
-        let sql = format!(
-            "SELECT e.id AS id FROM audit_events AS e \
-             WHERE e.action = $1 AND e.id >= $2 AND e.id < $3 {limit}"
-        );
-        for row in self.ask(sql, failures(span)).await? {
+        let failures = Source::Failures;
+        let sql = format!("SELECT e.id AS id FROM {}", failures.rows());
+        for row in self.ask(sql, failures.values(span)).await? {
             let at = time_of(row.try_get("", "id")?);
             all.push(Happening::SignInFailed { at });
         }
-        let too_many = |of: fn(&Happening) -> bool| {
-            all.iter().filter(|happening| of(happening)).count() as u64 > at_most
-        };
-        let any = too_many(|h| matches!(h, Happening::Created { .. }))
-            || too_many(|h| matches!(h, Happening::Ended { .. }))
-            || too_many(|h| matches!(h, Happening::SignInFailed { .. }));
-        Ok((!any).then_some(all))
+        Ok(Some(all))
     }
 
     async fn add_sessions(
@@ -244,8 +177,12 @@ impl Snapshot {
     ) -> Result<(), StoreError> {
         let kind = source.kind();
         let (secs, reason) = match source {
-            Source::Ended => (self.secs(), "COALESCE(s.end_reason, '')"),
-            Source::Created | Source::Live(_) => ("0", "''"),
+            Source::Ended => (self.secs(), REASON),
+            Source::Created
+            | Source::Live(_)
+            | Source::Openings
+            | Source::Ends
+            | Source::Failures => ("0", "''"),
         };
         let numbers = format!(
             "COUNT(*) AS count, CAST(COALESCE(SUM({secs}), 0) AS BIGINT) AS sum_secs, \
@@ -253,8 +190,8 @@ impl Snapshot {
         );
         let sql = format!(
             "SELECT s.organization_id AS organization, s.amr AS method, {reason} AS reason, {numbers} \
-             FROM sessions AS s WHERE {} GROUP BY s.organization_id, s.amr, 3",
-            source.condition()
+             FROM {} GROUP BY s.organization_id, s.amr, 3",
+            source.rows()
         );
         for row in self.ask(sql, source.values(slice)).await? {
             let organization: Option<Uuid> = row.try_get("", "organization")?;
@@ -269,10 +206,11 @@ impl Snapshot {
                 add(kind, Dimension::Reason, reason, tally, tallies);
             }
         }
+        // A row for each role, and one for a user without any.
+        let with_roles = "sessions AS s LEFT JOIN user_roles AS r ON r.user_id = s.user_id WHERE";
         let sql = format!(
-            "SELECT COALESCE(r.role, '') AS role, {numbers} FROM sessions AS s \
-             LEFT JOIN user_roles AS r ON r.user_id = s.user_id WHERE {} GROUP BY 1",
-            source.condition()
+            "SELECT COALESCE(r.role, '') AS role, {numbers} FROM {} GROUP BY 1",
+            source.rows().replacen("sessions AS s WHERE", with_roles, 1)
         );
         for row in self.ask(sql, source.values(slice)).await? {
             let role = row.try_get("", "role")?;
@@ -281,16 +219,11 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The span in pieces of which each holds a bounded number of sessions; empty ones are left out.
+    /// The span in pieces of which each holds a bounded number of rows; empty ones are left out.
     async fn slices(&self, source: Source, span: Span) -> Result<Vec<Span>, StoreError> {
-        let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM sessions AS s WHERE {} LIMIT {}) AS few",
-            source.condition(),
-            SLICE + 1
-        );
         let (mut open, mut found) = (vec![span], Vec::new());
         while let Some(span) = open.pop() {
-            let count = self.number(sql.clone(), source.values(span)).await?;
+            let count = self.some(source, span, SLICE).await?;
             match halves(span) {
                 _ if count == 0 => {}
                 Some(halves) if count > SLICE => open.extend(halves),
@@ -300,41 +233,34 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Acts on sessions that are not there any more.
-    async fn gone(
-        &self,
-        action: Action,
-        span: Span,
-        at_most: u64,
-    ) -> Result<Vec<Gone>, StoreError> {
-        let mut values: Vec<Value> = vec![action.code().into(), first_id_at(span.from).into()];
-        let only = if action == Action::SignedIn {
-            // As where they are there: by the session's own time.
-            values.push(first_id_at(span.to + SIGN_IN).into());
-            values.extend(Source::Created.values(span));
-            "AND e.session_id >= $4 AND e.session_id < $5"
-        } else {
-            values.push(first_id_at(span.to).into());
-            let impersonations = [EndReason::ImpersonationStopped, EndReason::ImpersonatorGone];
-            values.extend(impersonations.map(|reason| reason.code().into()));
-            "AND e.reason <> $4 AND e.reason <> $5"
-        };
+    /// How many rows there are in a span, but at most one more than `at_most`.
+    async fn some(&self, source: Source, span: Span, at_most: u64) -> Result<u64, StoreError> {
         let sql = format!(
-            "SELECT e.session_id AS id, e.at AS at, COALESCE(e.reason, '') AS reason \
-             FROM audit_events AS e WHERE e.action = $1 AND e.id >= $2 AND e.id < $3 \
-             AND e.session_id IS NOT NULL {only} \
-             AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = e.session_id) LIMIT {at_most}"
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {} LIMIT {}) AS few",
+            source.rows(),
+            at_most + 1
         );
-        let rows = self.ask(sql, values).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Gone {
+        self.number(sql, source.values(span)).await
+    }
+
+    /// Acts on sessions that are not there any more.
+    async fn gone(&self, source: Source, span: Span) -> Result<Vec<Gone>, StoreError> {
+        let sql = format!(
+            "SELECT e.session_id AS id, e.at AS at, COALESCE(e.reason, '') AS reason FROM {} \
+             AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = e.session_id)",
+            source.rows()
+        );
+        let mut gone = Vec::new();
+        for slice in self.slices(source, span).await? {
+            for row in self.ask(sql.clone(), source.values(slice)).await? {
+                gone.push(Gone {
                     opened_at: time_of(row.try_get("", "id")?),
                     at: row.try_get("", "at")?,
                     reason: row.try_get("", "reason")?,
-                })
-            })
-            .collect()
+                });
+            }
+        }
+        Ok(gone)
     }
 
     /// How long an ended session lasted: from the second in which it was opened to that of its end.
@@ -376,30 +302,6 @@ fn add_gone(kind: Kind, method: &str, tally: Tally, tallies: &mut Tallies) {
     add(kind, Dimension::Method, method.to_owned(), tally, tallies);
 }
 
-fn failures(span: Span) -> Vec<Value> {
-    vec![
-        Action::SignInFailed.code().into(),
-        first_id_at(span.from).into(),
-        first_id_at(span.to).into(),
-    ]
-}
-
 fn secs_between(opened_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> u64 {
     unsigned(ended_at.timestamp() - opened_at.timestamp())
-}
-
-/// None for a span that cannot be halved: identifiers tell milliseconds.
-fn halves(span: Span) -> Option<[Span; 2]> {
-    let half = (span.to - span.from).num_milliseconds() / 2;
-    let middle = span.from + TimeDelta::milliseconds(half);
-    (half > 0).then_some([
-        Span {
-            from: span.from,
-            to: middle,
-        },
-        Span {
-            from: middle,
-            to: span.to,
-        },
-    ])
 }
