@@ -6,11 +6,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Deserialize;
 
+use crate::http::api::admin_stats::range;
 use crate::http::body;
 use crate::http::guards::Admin;
 use crate::http::pages::admin::{audit_row, duration, reason_words};
 use crate::http::pages::shell::{page, shell};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::http::views::{
     AdminOverviewPage, AsOf, Group, GroupRow, Instant, Lasted, NodeFigures, OverTime, Peak,
@@ -38,7 +39,8 @@ struct OverviewQuery {
 /// `GET /admin`
 pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
-    let range = asked(&request)?;
+    let query: OverviewQuery = body::query(&request)?;
+    let range = range(query.range.as_deref())?;
     let figures = figures::overview(context, range).await?;
     let now = context.now();
     let recent = context
@@ -102,20 +104,6 @@ pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, P
             remembered_absolute_limit: duration(settings.remembered.absolute),
         },
     )
-}
-
-/// The range that the address asks for; a day if for none.
-fn asked(request: &HttpRequest) -> Result<Range, Problem> {
-    let query: OverviewQuery = body::query(request)?;
-    let Some(code) = query.range else {
-        return Ok(Range::default());
-    };
-    Range::from_code(&code).ok_or_else(|| {
-        let known = Range::ALL.map(|range| format!("`{}`", range.code()));
-        let known = known.join(", ");
-        let detail = format!("`range` is `{code}`, which is none of {known}.");
-        Problem::new(Code::InvalidRequest, detail)
-    })
 }
 
 fn ranges(shown: Range) -> Vec<RangeLink> {

@@ -16,6 +16,7 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("counted", |number: u64, _: Kwargs, _: &State| {
         counted(number)
     });
+    tera.register_filter("level", |number: u64, _: Kwargs, _: &State| level(number));
     tera.register_filter("wait", |seconds: u64, _: Kwargs, _: &State| {
         wait_in_words(seconds)
     });
@@ -25,6 +26,14 @@ pub(super) fn register(tera: &mut Tera) {
 fn counted(number: u64) -> String {
     if number > COUNTED {
         return format!("More than {}", grouped(COUNTED.into()));
+    }
+    grouped(number.into())
+}
+
+/// How many there are, where one more than is counted stands for more.
+fn level(number: u64) -> String {
+    if number == COUNTED + 1 {
+        return format!("{}+", grouped(COUNTED.into()));
     }
     grouped(number.into())
 }
@@ -54,5 +63,8 @@ mod tests {
         assert_eq!(counted(1), "1");
         assert_eq!(counted(COUNTED), "10,000");
         assert_eq!(counted(COUNTED + 1), "More than 10,000");
+        assert_eq!(level(COUNTED), "10,000");
+        assert_eq!(level(COUNTED + 1), "10,000+");
+        assert_eq!(level(COUNTED + 2), "10,002", "that was measured");
     }
 }

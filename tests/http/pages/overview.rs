@@ -146,12 +146,9 @@ async fn a_range_that_is_none_is_refused_with_its_name() {
     for (query, said) in [
         (
             "range=year",
-            "`range` is `year`, which is none of `day`, `week`, `month`.",
+            "`range` is `year`, which is none of `day`, `week` and `month`.",
         ),
-        (
-            "range=",
-            "`range` is ``, which is none of `day`, `week`, `month`.",
-        ),
+        ("range=", "`range` is ``, which is none of"),
         ("range=Day", "`range` is `Day`"),
         ("range=%3Cscript%3E", "`range` is `&lt;script&gt;`"),
         ("range=day&range=week", "The query cannot be read"),

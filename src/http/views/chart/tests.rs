@@ -201,7 +201,7 @@ fn marks_stay_within_the_drawing() {
     let short = mark((1, 24), 30, false, &scale, "30".to_owned());
     assert_eq!(short.anchor, Anchor::Middle, "a short one needs less room");
     let below = mark((0, 1), 10, true, &Scale::new(10, 10), String::new());
-    assert_eq!(written([below.x, below.y]), ["50", "100"]);
+    assert_eq!(written([below.x, below.y]), ["50", "80"]);
 }
 
 #[test]
