@@ -2,6 +2,7 @@
 //! hours were counted.
 
 mod history;
+mod indexes;
 mod many;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
