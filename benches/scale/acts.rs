@@ -153,10 +153,13 @@ impl Act {
         }
     }
 
-    /// Is there more to answer on the large database? Ten thousand sessions of a frequent name are
-    /// not on the small one.
+    /// Is there more to answer on the large database? Ten thousand live sessions, sessions of a
+    /// frequent name or of an office, or users, to which is counted, are not on the small one.
     pub(crate) fn answers_more(self) -> bool {
-        self == Self::Count(By::Family)
+        matches!(
+            self,
+            Self::Count(By::Live | By::Office | By::Family) | Self::CountUsers(Text::Nothing)
+        )
     }
 
     /// How often it is done before it is counted, so that what it needs is in memory, and counted.

@@ -2,17 +2,20 @@
 //! hours were counted.
 
 mod history;
+mod indexes;
 mod many;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use portcullis::rules::audit::Origin;
 use portcullis::rules::end_reason::EndReason;
-use portcullis::rules::figures::{Figures, Hour, Range};
+use portcullis::rules::figures::{Dimension, Figures, Hour, Kind, Range, Row, Tally};
 use portcullis::service::Context;
 use portcullis::service::authenticate::authenticate;
 use portcullis::service::cleanup::{cleanup, round};
 use portcullis::service::end_session::end;
 use portcullis::service::figures::overview;
+use portcullis::store::StoreError;
+use portcullis::store::figures::HourCount;
 use portcullis::store::sessions::Which;
 
 use crate::bench::Bench;
@@ -23,6 +26,7 @@ on_both! {
     a_history_is_told_as_it_was
     what_was_counted_stays_when_the_rows_are_gone
     two_nodes_that_count_at_once_double_nothing
+    a_count_that_comes_late_replaces_none_that_saw_more
     what_is_committed_late_is_counted_later
     what_was_missed_is_caught_up_with
     an_hour_begins_and_ends_to_the_millisecond
@@ -142,6 +146,39 @@ async fn two_nodes_that_count_at_once_double_nothing(bench: Bench) {
         bench.database.count(markers).await,
         bench.database.count(hours).await
     );
+}
+
+async fn a_count_that_comes_late_replaces_none_that_saw_more(bench: Bench) {
+    let count = |seconds: i64, created: u64| HourCount {
+        hour: Hour::of(bench.now()),
+        counted_at: bench.now() + TimeDelta::seconds(seconds),
+        settled: false,
+        rows: [(Dimension::All, ""), (Dimension::Method, "pwd")]
+            .map(|(dimension, member)| {
+                let row = Row {
+                    kind: Kind::Created,
+                    dimension,
+                    member: member.to_owned(),
+                };
+                (row, Tally::of(created))
+            })
+            .into(),
+    };
+    let write = async |count: HourCount| {
+        let act = bench.store().write(bench.now(), move |tx| {
+            Box::pin(async move { tx.write_hour(count).await })
+        });
+        let written: Result<bool, StoreError> = act.await;
+        written.unwrap()
+    };
+    assert!(write(count(0, 3)).await);
+    assert!(write(count(60, 5)).await);
+    // One that had looked before, and was held up on its way.
+    assert!(!write(count(59, 4)).await);
+    let all = "SELECT CAST(SUM(count) AS BIGINT) FROM hourly_figures";
+    assert_eq!(bench.database.count(all).await, 10);
+    assert!(write(count(60, 5)).await);
+    assert_eq!(bench.database.count(all).await, 10);
 }
 
 async fn what_is_committed_late_is_counted_later(bench: Bench) {
