@@ -69,6 +69,7 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_STEP_UP_SECS", "600"),
     plain("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "30"),
     plain("PORTCULLIS_AUDIT_RETENTION_DAYS", "365"),
+    plain("PORTCULLIS_FIGURES_RETENTION_DAYS", "400"),
     plain("PORTCULLIS_CACHE_TTL_SECS", "60"),
     plain("PORTCULLIS_CACHE_CAPACITY", "1000000"),
     plain("PORTCULLIS_REVOCATION_BOUND_MS", "1000"),
@@ -185,6 +186,8 @@ pub struct Settings {
     pub ended_session_retention: TimeDelta,
     /// How long the audit goes back.
     pub audit_retention: TimeDelta,
+    /// How long hourly figures are kept.
+    pub figures_retention: TimeDelta,
     /// How long cached facts are believed.
     pub cache_ttl: TimeDelta,
     /// Facts in memory are believed only if the change list was read no longer ago than this.
@@ -289,6 +292,7 @@ impl Settings {
                 3650,
             )?,
             audit_retention: values.days("PORTCULLIS_AUDIT_RETENTION_DAYS", 1, 36_500)?,
+            figures_retention: values.days("PORTCULLIS_FIGURES_RETENTION_DAYS", 32, 3650)?,
             revocation_bound: Duration::from_millis(values.number(
                 "PORTCULLIS_REVOCATION_BOUND_MS",
                 100,
@@ -405,6 +409,7 @@ mod tests {
             ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "0"),
             ("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS", "3651"),
             ("PORTCULLIS_AUDIT_RETENTION_DAYS", "for ever"),
+            ("PORTCULLIS_FIGURES_RETENTION_DAYS", "31"),
             ("PORTCULLIS_NO_SUCH_THING", "1"),
             ("PORTCULLIS_BIND_FILE", "/dev/null"),
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use portcullis::rules::figures::Range;
 use portcullis::rules::record::{SessionSearch, SessionStatus};
+use portcullis::service::figures::overview;
 use portcullis::store::audit::AuditSearch;
 
 use crate::doing::{check, clean_up, end_one, my_sessions, renew, search, sign_in};
@@ -200,7 +202,7 @@ impl Act {
                 };
                 timed(scene.context.store.search_audit(search, None, PAGE)).await
             }
-            Self::Overview => timed(scene.context.store.statistics(scene.context.now())).await,
+            Self::Overview => timed(overview(&scene.context, Range::Month)).await,
             Self::CleanUp => clean_up(scene).await,
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use migration::{Migrator, MigratorTrait};
 use portcullis::clock::{Clock, SystemClock};
 use portcullis::service::Context;
+use portcullis::service::figures::keep;
 use portcullis::store::Store;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -56,6 +57,10 @@ impl Scene {
         let context = Context::start(settings, store, Arc::new(SystemClock))
             .await
             .unwrap();
+        // As a server that has been there all the time has counted what happened.
+        for _ in 0..32 {
+            keep(&context, None).await.unwrap();
+        }
         // As if the change list were read all the time.
         context.store.cache().confirm(Duration::MAX);
         let known = known(&rows);

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit_events;
+pub mod hourly_figures;
 pub mod leases;
 pub mod organizations;
 pub mod outbox;

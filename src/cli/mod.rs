@@ -19,6 +19,7 @@ mod policy;
 mod serve;
 mod session;
 mod session_rows;
+mod stats;
 mod user;
 mod user_rows;
 

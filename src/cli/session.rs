@@ -10,11 +10,12 @@ use crate::cli::failure::Failure;
 use crate::cli::input::UserName;
 use crate::cli::output::{self, counted, instant};
 use crate::cli::session_rows::{self, SessionRow};
+use crate::cli::stats::{self, StatsArgs};
 use crate::cli::{AsJson, Consent, open};
 use crate::rules::audit::Origin;
 use crate::rules::end_reason::EndReason;
 use crate::rules::id::SessionId;
-use crate::rules::record::{SessionSearch, SessionStatus, Statistics};
+use crate::rules::record::{SessionSearch, SessionStatus};
 use crate::service::Context;
 use crate::service::cleanup::{cleanup, dry_run};
 use crate::service::end_session::{end, end_everyone};
@@ -47,8 +48,8 @@ pub(super) enum SessionCommand {
     EndAll(Consent),
     /// Write down which sessions have ended by a limit, and delete what is old enough
     Cleanup(CleanupArgs),
-    /// Count users, sessions and sign-ins
-    Stats(AsJson),
+    /// Count users, sessions and sign-ins, now and over time
+    Stats(StatsArgs),
 }
 
 #[derive(Args, Debug)]
@@ -126,10 +127,7 @@ pub(super) async fn run(command: SessionCommand) -> Result<(), Failure> {
             output::bound(&context)
         }
         SessionCommand::Cleanup(args) => clean_up(&context, &args).await,
-        SessionCommand::Stats(AsJson { json }) => {
-            let statistics = context.store.statistics(context.now()).await?;
-            stats(statistics, json)
-        }
+        SessionCommand::Stats(args) => stats::run(&context, &args).await,
     }
 }
 
@@ -224,43 +222,4 @@ async fn end_one(context: &Context, session_id: SessionId) -> Result<(), Failure
             "session {session_id} was not ended; try again"
         ))),
     }
-}
-
-fn stats(statistics: Statistics, as_json: bool) -> Result<(), Failure> {
-    #[derive(Serialize)]
-    struct Shown {
-        users: u64,
-        disabled_users: u64,
-        live_sessions: u64,
-        signed_in_users: u64,
-        sign_ins_24h: u64,
-        failed_sign_ins_24h: u64,
-        ended_24h: BTreeMap<String, u64>,
-    }
-
-    if as_json {
-        return output::json(&Shown {
-            users: statistics.users,
-            disabled_users: statistics.disabled_users,
-            live_sessions: statistics.live_sessions,
-            signed_in_users: statistics.signed_in_users,
-            sign_ins_24h: statistics.sign_ins_24h,
-            failed_sign_ins_24h: statistics.failed_sign_ins_24h,
-            ended_24h: statistics.ended_24h.into_iter().collect(),
-        });
-    }
-    let ended: u64 = statistics.ended_24h.iter().map(|(_, count)| count).sum();
-    let mut pairs = vec![
-        ("users", statistics.users.to_string()),
-        ("of these disabled", statistics.disabled_users.to_string()),
-        ("live sessions", statistics.live_sessions.to_string()),
-        ("users signed in", statistics.signed_in_users.to_string()),
-        ("sign-ins in 24 h", statistics.sign_ins_24h.to_string()),
-        ("failed in 24 h", statistics.failed_sign_ins_24h.to_string()),
-        ("ended in 24 h", ended.to_string()),
-    ];
-    for (reason, count) in &statistics.ended_24h {
-        pairs.push((reason, count.to_string()));
-    }
-    output::pairs(&pairs)
 }

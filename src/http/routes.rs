@@ -111,7 +111,7 @@ pub fn routes() -> Vec<Route> {
         get    "/api/admin/policies/{kind}/{name}"    api::admin_policies::show;
         put    "/api/admin/policies/{kind}/{name}"    api::admin_policies::set;
         delete "/api/admin/policies/{kind}/{name}"    api::admin_policies::delete;
-        get    "/api/admin/stats"                     api::admin::stats;
+        get    "/api/admin/stats"                     api::admin_stats::stats;
         post   "/api/admin/cleanup"                   api::admin::cleanup;
         get    "/api/admin/audit"                     api::admin::audit;
         get    "/api/admin/outbox"                    api::admin_outbox::list;
@@ -149,7 +149,7 @@ pub fn routes() -> Vec<Route> {
         post   "/account/security"                    pages::account::change_password;
         get    "/account/email"                       pages::change_email::show;
         post   "/account/email"                       pages::change_email::ask;
-        get    "/admin"                               pages::admin::overview;
+        get    "/admin"                               pages::overview::overview;
         get    "/admin/audit"                         pages::admin::audit;
         get    "/admin/sessions"                      pages::admin_sessions::list;
         get    "/admin/sessions/end-all"              pages::admin_sessions::confirm_end_everyone;

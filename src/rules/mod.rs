@@ -10,6 +10,7 @@ pub mod client_address;
 pub mod email;
 pub mod end_reason;
 pub mod familiar;
+pub mod figures;
 pub mod id;
 pub mod impersonation;
 pub mod moment;

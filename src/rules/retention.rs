@@ -22,6 +22,8 @@ pub enum Kept {
     Throttles,
     /// What others were told, since then. What could not be delivered stays until somebody decides.
     Deliveries,
+    /// What happened in each hour, since its end.
+    HourlyFigures,
 }
 
 /// How long each is kept, where an operator sets it.
@@ -31,6 +33,8 @@ pub struct Retention {
     pub ended_sessions: TimeDelta,
     /// Audit events.
     pub audit: TimeDelta,
+    /// Hourly figures.
+    pub figures: TimeDelta,
 }
 
 /// A rotated token that comes back ends its session as stolen; after this long it is only refused.
@@ -45,13 +49,14 @@ const ONE_TIME_LINKS: TimeDelta = TimeDelta::days(7);
 impl Kept {
     /// Everything, in the order in which it is deleted: rotated tokens, of which a session may have
     /// thousands, before the sessions that would take them along.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RotatedRefreshTokens,
         Self::EndedSessions,
         Self::OneTimeLinks,
         Self::AuditEvents,
         Self::Throttles,
         Self::Deliveries,
+        Self::HourlyFigures,
     ];
 
     /// Its name in answers.
@@ -63,6 +68,7 @@ impl Kept {
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
             Self::Deliveries => "deliveries",
+            Self::HourlyFigures => "hourly_figures",
         }
     }
 
@@ -75,6 +81,7 @@ impl Kept {
             Self::AuditEvents => "audit events",
             Self::Throttles => "counts of failed attempts",
             Self::Deliveries => "deliveries",
+            Self::HourlyFigures => "hourly figures",
         }
     }
 
@@ -85,7 +92,8 @@ impl Kept {
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
-            | Self::Deliveries => false,
+            | Self::Deliveries
+            | Self::HourlyFigures => false,
         }
     }
 
@@ -98,6 +106,7 @@ impl Kept {
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
             Self::Deliveries => "outbox",
+            Self::HourlyFigures => "hourly_figures",
         }
     }
 
@@ -106,6 +115,7 @@ impl Kept {
         match self {
             Self::EndedSessions => Some("PORTCULLIS_ENDED_SESSION_RETENTION_DAYS"),
             Self::AuditEvents => Some("PORTCULLIS_AUDIT_RETENTION_DAYS"),
+            Self::HourlyFigures => Some("PORTCULLIS_FIGURES_RETENTION_DAYS"),
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
@@ -122,6 +132,7 @@ impl Kept {
             Self::AuditEvents => retention.audit,
             Self::Throttles => FORGOTTEN_AFTER,
             Self::Deliveries => DELIVERIES,
+            Self::HourlyFigures => retention.figures,
         }
     }
 
@@ -141,6 +152,7 @@ mod tests {
     const RETENTION: Retention = Retention {
         ended_sessions: TimeDelta::days(30),
         audit: TimeDelta::days(365),
+        figures: TimeDelta::days(400),
     };
 
     #[test]

@@ -46,9 +46,50 @@ pub fn words(seconds: u64) -> String {
     format!("{count} {unit}{plural}")
 }
 
+/// About how long, in its two largest units: `2 h 14 min`. Rounded down.
+pub fn rough(seconds: u64) -> String {
+    const NAMES: [&str; 4] = ["d", "h", "min", "s"];
+    let mut rest = seconds;
+    let parts = UNITS.iter().zip(NAMES).map(|((_, factor), name)| {
+        let count = rest / factor;
+        rest %= factor;
+        (count, name)
+    });
+    let from_largest = parts.skip_while(|(count, _)| *count == 0).take(2);
+    let said: Vec<String> = from_largest
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    if said.is_empty() {
+        return "0 s".to_owned();
+    }
+    said.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{SpanError, parse, short, words};
+    use super::{SpanError, parse, rough, short, words};
+
+    #[test]
+    fn what_is_roughly_said_has_two_units_that_follow_one_another() {
+        for (seconds, said) in [
+            (0, "0 s"),
+            (1, "1 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (61, "1 min 1 s"),
+            (3_599, "59 min 59 s"),
+            (3_601, "1 h"),
+            (8_079, "2 h 14 min"),
+            (86_399, "23 h 59 min"),
+            (86_400, "1 d"),
+            (86_460, "1 d"),
+            (2_588_400, "29 d 23 h"),
+            (u64::MAX, "213503982334601 d 7 h"),
+        ] {
+            assert_eq!(rough(seconds), said, "{seconds}");
+        }
+    }
 
     #[test]
     fn what_is_typed_is_read_and_written_alike() {

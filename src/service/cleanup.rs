@@ -10,6 +10,7 @@ use crate::service::Context;
 use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
 use crate::service::error::{Error, ended_so_far};
+use crate::service::figures;
 use crate::service::lease::Lease;
 use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
@@ -57,8 +58,9 @@ impl CleanedUp {
 }
 
 /// Brings live sessions within policies that are not wholly applied yet, ends sessions past one of
-/// their limits, each with that limit as its reason, and deletes what is old enough, client addresses
-/// too, in small transactions. Done at once, whichever node does it on the schedule.
+/// their limits, each with that limit as its reason, counts what happened, and deletes what is old
+/// enough, client addresses too, in small transactions. Done at once, whichever node does it on the
+/// schedule.
 ///
 /// # Errors
 /// [`Error::HalfWay`] if the database fails after some of it was done; the next one does the rest.
@@ -69,6 +71,10 @@ pub async fn cleanup(context: &Context, origin: Origin) -> Result<CleanedUp, Err
 /// A round of the schedule: [`cleanup`], if this node holds the lease or can take it, and for as
 /// long as it does. None if another node has it.
 pub async fn round(context: &Context) -> Result<Option<CleanedUp>, Error> {
+    // Each node for itself, whoever holds the lease.
+    if let Err(error) = figures::write_checks(context).await {
+        tracing::warn!(%error, "the checks of this node were not counted; the next round does it");
+    }
     let Some(lease) = Lease::take(context).await? else {
         return Ok(None);
     };
@@ -117,6 +123,10 @@ async fn clean_all(
             }
         }
     }
+    // Before anything goes that is not counted yet. Without figures the rest is cleaned up all the same.
+    if let Err(error) = figures::keep(context, lease).await {
+        tracing::warn!(%error, "the figures were not counted; the next clean-up does it");
+    }
     drop_old_addresses(context).await?;
     for kept in Kept::ALL {
         done.deleted.push((kept, 0));
@@ -146,7 +156,7 @@ async fn clean_all(
 }
 
 /// Whoever is asked to clean up may; on the schedule only who holds the lease.
-async fn may_go_on(lease: Option<&Lease<'_>>) -> Result<bool, StoreError> {
+pub(super) async fn may_go_on(lease: Option<&Lease<'_>>) -> Result<bool, StoreError> {
     match lease {
         Some(lease) => lease.holds().await,
         None => Ok(true),
@@ -158,6 +168,7 @@ pub fn retention(settings: &Settings) -> Retention {
     Retention {
         ended_sessions: settings.ended_session_retention,
         audit: settings.audit_retention,
+        figures: settings.figures_retention,
     }
 }
 

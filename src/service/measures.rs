@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 
+use crate::rules::figures::Hour;
+
 /// Bounds of the histogram's buckets, in seconds: fine where push works, coarse beyond the default
 /// bound.
 const BUCKETS: [f64; 14] = [
@@ -29,6 +31,33 @@ pub struct Measures {
     checks: Counter,
     visible: Histogram,
     recent: Mutex<VecDeque<Duration>>,
+    hours: Mutex<HourBook>,
+}
+
+/// Checks and reads of the database for them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Checked {
+    /// Checks of access tokens.
+    pub checks: u64,
+    /// Reads of the database.
+    pub loads: u64,
+}
+
+impl Checked {
+    fn since(self, before: Self) -> Self {
+        Self {
+            checks: self.checks.saturating_sub(before.checks),
+            loads: self.loads.saturating_sub(before.loads),
+        }
+    }
+}
+
+/// Which hour is written, what had been counted when it began, and when it was last written.
+#[derive(Debug, Default)]
+struct HourBook {
+    hour: Option<Hour>,
+    before: Checked,
+    written: Checked,
 }
 
 /// How long changes took to be seen, of the last ones.
@@ -48,6 +77,7 @@ impl Default for Measures {
             checks: Counter::default(),
             visible: Histogram::new(BUCKETS),
             recent: Mutex::default(),
+            hours: Mutex::default(),
         }
     }
 }
@@ -61,6 +91,36 @@ impl Measures {
     /// Checks of access tokens since the start.
     pub fn checks(&self) -> u64 {
         self.checks.0.load(Ordering::Relaxed)
+    }
+
+    /// What was counted in this hour so far, and in the one before, if that was not over when it was
+    /// last asked: to be written. What happened between two calls belongs to the earlier hour.
+    pub(super) fn in_hours(&self, hour: Hour, loads: u64) -> Vec<(Hour, Checked)> {
+        let now = self.checked(loads);
+        let mut book = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hours = Vec::new();
+        if let Some(before) = book.hour
+            && before != hour
+        {
+            hours.push((before, now.since(book.before)));
+            book.before = now;
+        }
+        hours.push((hour, now.since(book.before)));
+        (book.hour, book.written) = (Some(hour), now);
+        hours
+    }
+
+    /// What was counted since it was last asked what to write.
+    pub(super) fn unwritten(&self, loads: u64) -> Checked {
+        let book = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        self.checked(loads).since(book.written)
+    }
+
+    fn checked(&self, loads: u64) -> Checked {
+        Checked {
+            checks: self.checks(),
+            loads,
+        }
     }
 
     /// A change counts here this long after it was written in the database.
@@ -102,7 +162,30 @@ impl Measures {
 mod tests {
     use std::time::Duration;
 
-    use super::{Measures, Visible};
+    use super::{Checked, Measures, Visible};
+    use crate::rules::figures::Hour;
+
+    #[test]
+    fn each_check_belongs_to_one_hour() {
+        let measures = Measures::default();
+        let checked = |checks, loads| Checked { checks, loads };
+        let check = |times: u64| (0..times).for_each(|_| measures.count_check());
+        check(3);
+        assert_eq!(measures.unwritten(1), checked(3, 1));
+        assert_eq!(measures.in_hours(Hour(7), 1), [(Hour(7), checked(3, 1))]);
+        assert_eq!(measures.unwritten(1), Checked::default());
+        check(2);
+        assert_eq!(measures.in_hours(Hour(7), 1), [(Hour(7), checked(5, 1))]);
+        check(4);
+        let hours = measures.in_hours(Hour(8), 3);
+        assert_eq!(
+            hours,
+            [(Hour(7), checked(9, 3)), (Hour(8), Checked::default())]
+        );
+        check(1);
+        assert_eq!(measures.unwritten(3), checked(1, 0));
+        assert_eq!(measures.in_hours(Hour(8), 3), [(Hour(8), checked(1, 0))]);
+    }
 
     #[test]
     fn quantiles_are_those_of_the_last_thousand() {

@@ -12,6 +12,7 @@ pub mod cleanup;
 pub mod doctor;
 pub mod end_session;
 pub mod error;
+pub mod figures;
 pub mod follow_changes;
 pub mod impersonate;
 pub mod invitation;

@@ -12,6 +12,7 @@ use crate::entropy;
 use crate::rules::audit::{Action, AuditEvent};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::{AuditRecord, Listed};
+use crate::store::acts::Act;
 use crate::store::{Store, StoreError, Transaction};
 
 /// Rows written by one statement: within what both databases take as parameters.
@@ -42,6 +43,9 @@ impl Transaction {
             let mut known = Vec::with_capacity(chunk.len());
             for event in chunk {
                 let id = entropy::new_id(self.now)?;
+                if event.action == Action::SignInFailed {
+                    self.note_act(Act::SignInFailed);
+                }
                 rows.push(row(id, event, self.now));
                 known.push((id, event));
             }

@@ -3,6 +3,7 @@
 //! Knows SQL, entities and moka, and turns rows into the types of `rules`. Makes no policy: what a
 //! fact means is decided in `rules`, what is done about it in `service`. Knows no HTTP.
 
+mod acts;
 mod error;
 mod open;
 mod seen_sign_ins;
@@ -15,6 +16,7 @@ mod user_list;
 
 pub mod audit;
 pub mod change_list;
+pub mod figures;
 pub mod impersonations;
 pub mod keys;
 pub mod leases;
@@ -29,7 +31,6 @@ pub mod session_list;
 pub mod session_query;
 pub mod session_uses;
 pub mod sessions;
-pub mod statistics;
 pub mod throttles;
 pub mod users;
 pub mod validity_cache;
@@ -44,6 +45,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, 
 use tokio::sync::Notify;
 
 use crate::settings::Secret;
+pub use crate::store::acts::Acts;
 use crate::store::change_list::Changes;
 pub use crate::store::error::StoreError;
 pub use crate::store::transaction::{ActFuture, Transaction};
@@ -72,6 +74,8 @@ struct Inner {
     /// For the connections that follow the change list.
     url: Secret,
     cache: ValidityCache,
+    /// What this process has done.
+    acts: Acts,
     /// Told when this process has put something into the outbox.
     outbox_grown: Notify,
 }
@@ -80,6 +84,11 @@ impl Store {
     /// The cache of session facts.
     pub fn cache(&self) -> &ValidityCache {
         &self.inner.cache
+    }
+
+    /// What this process has done since its start.
+    pub fn acts(&self) -> &Acts {
+        &self.inner.acts
     }
 
     /// The connection on which the schema is changed; nothing else may use it.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::settings::Settings;
 use crate::store::validity_cache::ValidityCache;
-use crate::store::{Inner, PATIENCE, Store, StoreError};
+use crate::store::{Acts, Inner, PATIENCE, Store, StoreError};
 
 /// Longest wait for a lock that another process holds on an SQLite file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -55,6 +55,7 @@ impl Store {
                 writer,
                 url: settings.database_url.clone(),
                 cache,
+                acts: Acts::default(),
                 outbox_grown: Notify::new(),
             }),
         })

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use entity::{
-    audit_events, organizations, outbox, refresh_tokens, sessions, throttles, users,
-    verification_tokens,
+    audit_events, hourly_figures, organizations, outbox, refresh_tokens, sessions, throttles,
+    users, verification_tokens,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Statement};
 
@@ -32,6 +32,7 @@ impl Transaction {
         throttles::Entity::delete_many().exec(db).await?;
         refresh_tokens::Entity::delete_many().exec(db).await?;
         outbox::Entity::delete_many().exec(db).await?;
+        hourly_figures::Entity::delete_many().exec(db).await?;
         // Roles, memberships and accounts go with their users.
         Ok(Emptied {
             sessions: sessions::Entity::delete_many()

@@ -1,17 +1,22 @@
 //! Deleting what is old enough, some rows at a time, and counting what would be deleted.
 
 use chrono::{DateTime, Utc};
-use entity::{audit_events, outbox, refresh_tokens, sessions, throttles, verification_tokens};
-use sea_orm::sea_query::{Asterisk, Expr, Func, LockBehavior, LockType, Query, SelectStatement};
+use entity::{
+    audit_events, hourly_figures, outbox, refresh_tokens, sessions, throttles, verification_tokens,
+};
+use sea_orm::sea_query::{
+    Asterisk, Expr, ExprTrait, Func, LockBehavior, LockType, Query, SelectStatement,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, Order,
     PrimaryKeyToColumn, QueryFilter,
 };
 
 use crate::rules::end_reason::EndReason;
+use crate::rules::figures::Hour;
 use crate::rules::retention::Kept;
+use crate::store::figures::first_id_at;
 use crate::store::sessions::past_limit;
-use crate::store::statistics::first_id_at;
 use crate::store::{Store, StoreError, Transaction};
 
 impl Transaction {
@@ -48,6 +53,10 @@ impl Transaction {
                 use outbox::{Column::DeliveredAt, Entity};
                 oldest::<Entity>(db, DeliveredAt, DeliveredAt.lte(cutoff), limit).await
             }
+            Kept::HourlyFigures => {
+                use hourly_figures::{Column, Entity};
+                oldest::<Entity>(db, Column::Hour, over_by(cutoff), limit).await
+            }
         };
         Ok(deleted?)
     }
@@ -60,14 +69,11 @@ async fn oldest<E: EntityTrait>(
     condition: Expr,
     limit: u64,
 ) -> Result<u64, DbErr> {
-    let key = E::PrimaryKey::iter()
-        .next()
-        .map(PrimaryKeyToColumn::into_column);
-    let Some(key) = key else {
-        return Ok(0);
-    };
+    let key: Vec<E::Column> = E::PrimaryKey::iter()
+        .map(PrimaryKeyToColumn::into_column)
+        .collect();
     let some = Query::select()
-        .column(key)
+        .columns(key.iter().copied())
         .from(E::default())
         .and_where(condition)
         .order_by(by, Order::Asc)
@@ -75,11 +81,17 @@ async fn oldest<E: EntityTrait>(
         // Where two nodes clean up at once they take different rows, and neither waits.
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .take();
-    let deleted = E::delete_many()
-        .filter(key.in_subquery(some))
-        .exec(db)
-        .await?;
+    let these = match key.as_slice() {
+        [key] => key.in_subquery(some),
+        several => Expr::tuple(several.iter().map(|column| Expr::col(*column))).in_subquery(some),
+    };
+    let deleted = E::delete_many().filter(these).exec(db).await?;
     Ok(deleted.rows_affected)
+}
+
+/// Of hours that were over at this instant.
+fn over_by(cutoff: DateTime<Utc>) -> Expr {
+    hourly_figures::Column::Hour.lt(Hour::of(cutoff).0)
 }
 
 impl Store {
@@ -101,6 +113,7 @@ impl Store {
             ),
             Kept::Throttles => ("throttles", throttles::Column::UpdatedAt.lte(cutoff)),
             Kept::Deliveries => ("outbox", outbox::Column::DeliveredAt.lte(cutoff)),
+            Kept::HourlyFigures => ("hourly_figures", over_by(cutoff)),
         };
         let count = Query::select()
             .expr(Func::count(Expr::col(Asterisk)))

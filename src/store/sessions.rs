@@ -19,6 +19,7 @@ use crate::rules::id::{SessionId, UserId};
 use crate::rules::record::Device;
 use crate::rules::session::Ended;
 use crate::settings::Lifetimes;
+use crate::store::acts::Act;
 use crate::store::session_query::Matching;
 use crate::store::{StoreError, Transaction};
 
@@ -151,6 +152,9 @@ impl Transaction {
         sessions::Entity::insert(row)
             .exec_without_returning(self.connection())
             .await?;
+        if new.impersonation.is_none() {
+            self.note_act(Act::Created(new.amr));
+        }
         Ok(())
     }
 
@@ -280,6 +284,9 @@ impl Transaction {
         let ended = Ended { at: now, reason };
         for row in &rows {
             self.mark_ended(SessionId(row.id), ended);
+            if row.impersonator_id.is_none() {
+                self.note_act(Act::Ended(reason));
+            }
         }
         Ok(rows
             .into_iter()

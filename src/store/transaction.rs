@@ -8,6 +8,7 @@ use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, Tr
 
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::session::Ended;
+use crate::store::acts::Act;
 use crate::store::validity_cache::weakness::Weakness;
 use crate::store::{PATIENCE, Store, StoreError};
 
@@ -18,6 +19,8 @@ pub struct Transaction {
     pub now: DateTime<Utc>,
     inner: DatabaseTransaction,
     marks: Vec<Mark>,
+    /// What is counted after its commit.
+    acts: Vec<Act>,
     /// Does the outbox hold something new after it?
     told: bool,
 }
@@ -68,6 +71,11 @@ impl Transaction {
     /// After the commit, whoever delivers looks into the outbox at once.
     pub(super) fn wake_deliverers(&mut self) {
         self.told = true;
+    }
+
+    /// After the commit, it is counted.
+    pub(super) fn note_act(&mut self, act: Act) {
+        self.acts.push(act);
     }
 
     /// After the commit, the next check of this session asks the table.
@@ -123,6 +131,7 @@ impl Store {
             now,
             inner,
             marks: Vec::new(),
+            acts: Vec::new(),
             told: false,
         };
         let outcome = act(&mut transaction).await?;
@@ -131,7 +140,11 @@ impl Store {
 
     async fn commit(&self, transaction: Transaction) -> Result<(), StoreError> {
         let Transaction {
-            inner, marks, told, ..
+            inner,
+            marks,
+            acts,
+            told,
+            ..
         } = transaction;
         let committed = match tokio::time::timeout(PATIENCE, inner.commit()).await {
             Ok(committed) => committed.map_err(StoreError::from),
@@ -143,6 +156,9 @@ impl Store {
             Err(_) => marks.into_iter().map(Mark::unsure).collect(),
         };
         self.apply(marks).await;
+        if committed.is_ok() {
+            self.acts().count(&acts);
+        }
         if told {
             self.inner.outbox_grown.notify_one();
         }

@@ -21,6 +21,7 @@ mod driver;
 mod elements;
 mod impersonation;
 mod isolation;
+mod overview;
 mod pages;
 mod process;
 mod proxy;

@@ -39,28 +39,33 @@ async fn every_sample_fits_every_screen() {
     let driver = Driver::start();
     let browser = Chromium::open(&driver, Options::default()).await;
     browser.go(&format!("{}/sign-in", server.base)).await;
+    for (name, html) in drawn() {
+        show(&browser, &html).await;
+        for width in WIDTHS {
+            fits(&browser, &name, width).await;
+        }
+    }
+}
+
+/// Puts a page into the one that is shown, whose content policy it keeps.
+pub async fn show(browser: &Chromium, html: &str) {
     let tree = browser
         .session
         .devtools("Page.getFrameTree", json!({}))
         .await;
     let frame = &tree["frameTree"]["frame"]["id"];
-    for (name, html) in drawn() {
-        let document = json!({ "frameId": frame, "html": html });
-        browser
-            .session
-            .devtools("Page.setDocumentContent", document)
-            .await;
-        // Its stylesheet counts from here on.
-        let styled = "const [link] = document.styleSheets; return link ? link.cssRules.length : 0";
-        let until = std::time::Instant::now() + crate::process::DEADLINE;
-        while browser.script(styled).await == 0 {
-            assert!(
-                std::time::Instant::now() < until,
-                "{name} has no stylesheet"
-            );
-        }
-        for width in WIDTHS {
-            fits(&browser, &name, width).await;
-        }
+    let document = json!({ "frameId": frame, "html": html });
+    browser
+        .session
+        .devtools("Page.setDocumentContent", document)
+        .await;
+    // Its stylesheet counts from here on.
+    let styled = "const [link] = document.styleSheets; return link ? link.cssRules.length : 0";
+    let until = std::time::Instant::now() + crate::process::DEADLINE;
+    while browser.script(styled).await == 0 {
+        assert!(
+            std::time::Instant::now() < until,
+            "no stylesheet in {html:.200}"
+        );
     }
 }

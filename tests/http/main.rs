@@ -44,5 +44,6 @@ mod sessions;
 mod sign_in;
 mod slow;
 mod stale;
+mod stats;
 mod step_up;
 mod tokens;

@@ -23,6 +23,7 @@ mod choices;
 mod crossing;
 mod end_where;
 mod end_where_races;
+mod figures;
 mod indexes;
 mod keys_and_counts;
 mod lineage;

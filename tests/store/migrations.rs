@@ -147,7 +147,7 @@ async fn the_tables_are_what_the_entities_say(bench: Bench) {
         ($($table:ident)*) => { $(assert_entity(db, entity::$table::Entity, &mut known).await;)* };
     }
     all! {
-        accounts audit_events leases organizations outbox refresh_tokens sealed_keys
+        accounts audit_events hourly_figures leases organizations outbox refresh_tokens sealed_keys
         session_policies sessions throttles
         user_organizations user_roles users verification_tokens
     }

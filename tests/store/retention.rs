@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use portcullis::rules::audit::Origin;
+use portcullis::rules::figures::Hour;
 use portcullis::rules::retention::Kept;
 use portcullis::service::cleanup::{CleanedUp, cleanup, dry_run, retention, round};
 use portcullis::service::lease::{MAINTENANCE, PERIOD, give_back};
@@ -87,6 +88,13 @@ async fn lay(bench: &Bench, at: DateTime<Utc>) {
             bench.literal(id()),
             bench.literal(id())
         ),
+        format!(
+            "INSERT INTO hourly_figures (kind, dimension, hour, member, counted_at) \
+             VALUES ('created', 'all', {}, '{}', '{when}')",
+            // Told by the instant at which the hour is over.
+            Hour::of(at).0,
+            id()
+        ),
     ] {
         assert_eq!(bench.database.execute(&sql).await, 1, "{sql}");
     }
@@ -111,6 +119,10 @@ fn deleted(done: &CleanedUp, kept: Kept) -> u64 {
 
 async fn each_kind_is_kept_for_its_time_and_no_longer(bench: Bench) {
     bench.user("ada@test.example", &[]).await;
+    // Figures go by whole hours.
+    bench
+        .clock
+        .advance(Hour::of(bench.now()).end() - bench.now());
     let retention = retention(&bench.context.settings);
     assert_eq!(retention.ended_sessions, TimeDelta::days(30));
     assert_eq!(retention.audit, TimeDelta::days(365));
@@ -180,7 +192,7 @@ async fn a_dry_run_counts_and_changes_nothing(bench: Bench) {
     bench.user("ada@test.example", &[]).await;
     bench.session("ada@test.example").await;
     bench.clock.advance(TimeDelta::seconds(3600));
-    lay(&bench, bench.now() - TimeDelta::days(400)).await;
+    lay(&bench, bench.now() - TimeDelta::days(401)).await;
     let before = rows(&bench).await;
     let would = dry_run(&bench.context).await.unwrap();
     assert_eq!(rows(&bench).await, before);

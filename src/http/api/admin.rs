@@ -1,6 +1,4 @@
-//! `/api/admin`: sessions of everybody, figures, clean-up, audit.
-
-use std::time::Duration;
+//! `/api/admin`: sessions of everybody, clean-up, audit.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -178,44 +176,6 @@ pub async fn end_where(
         "matched": receipt.matched, "users": receipt.users, "ended": receipt.ended,
         "receipt_id": receipt.id,
     })))
-}
-
-/// `GET /api/admin/stats`
-pub async fn stats(_by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let context = &State::of(&request).context;
-    let figures = context.store.statistics(context.now()).await?;
-    let ended: serde_json::Map<_, _> = figures
-        .ended_24h
-        .into_iter()
-        .map(|(reason, count)| (reason, count.into()))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({
-        "users": figures.users,
-        "disabled_users": figures.disabled_users,
-        "live_sessions": figures.live_sessions,
-        "signed_in_users": figures.signed_in_users,
-        "sign_ins_24h": figures.sign_ins_24h,
-        "failed_sign_ins_24h": figures.failed_sign_ins_24h,
-        "ended_24h": ended,
-        "cache": {
-            "sessions": context.store.cache().held().await,
-            "loads": context.store.cache().loads(),
-            "checks": context.measures.checks(),
-        },
-        "revocation": {
-            "bound_ms": millis(context.settings.revocation_bound),
-            "lag_ms": context.store.cache().lag().map(millis),
-            "visible_ms": context.measures.visible().map(|visible| json!({
-                "median": millis(visible.median),
-                "p99": millis(visible.p99),
-                "longest": millis(visible.longest),
-            })),
-        },
-    })))
-}
-
-fn millis(span: Duration) -> f64 {
-    span.as_secs_f64() * 1_000.0
 }
 
 /// `POST /api/admin/cleanup`

@@ -1,6 +1,4 @@
-//! The console: overview and audit.
-
-use std::time::Duration;
+//! The console's audit, and what its other pages show alike.
 
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,20 +11,13 @@ use crate::http::guards::Admin;
 use crate::http::pages::shell::{page, shell};
 use crate::http::problem::{Code, Problem};
 use crate::http::state::State;
-use crate::http::views::{
-    ActionChoice, AdminOverviewPage, AuditPage, AuditRow, Instant, NodeFigures, ReasonCount,
-    Section, VisibleFigures,
-};
+use crate::http::views::{ActionChoice, AuditPage, AuditRow, Instant, Section};
 use crate::rules::audit::Action;
 use crate::rules::email::Email;
 use crate::rules::id::UserId;
 use crate::rules::record::AuditRecord;
 use crate::rules::span::words;
-use crate::service::Context;
 use crate::store::audit::AuditSearch;
-
-/// Acts on the overview.
-const LATEST: u64 = 10;
 
 #[derive(Deserialize)]
 struct AuditQuery {
@@ -36,84 +27,6 @@ struct AuditQuery {
     action: String,
     receipt: Option<Uuid>,
     cursor: Option<Uuid>,
-}
-
-/// `GET /admin`
-pub async fn overview(by: Admin, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let context = &State::of(&request).context;
-    let now = context.now();
-    let figures = context.store.statistics(now).await?;
-    let recent = context
-        .store
-        .search_audit(AuditSearch::default(), None, LATEST)
-        .await?;
-    let settings = &context.settings;
-    page(
-        &request,
-        &AdminOverviewPage {
-            shell: shell(&request, &by.0, "Overview", Section::AdminOverview),
-            users: figures.users,
-            disabled_users: figures.disabled_users,
-            live_sessions: figures.live_sessions,
-            signed_in_users: figures.signed_in_users,
-            sign_ins_24h: figures.sign_ins_24h,
-            failed_sign_ins_24h: figures.failed_sign_ins_24h,
-            ended_24h: figures
-                .ended_24h
-                .into_iter()
-                .map(|(reason, count)| ReasonCount {
-                    reason: reason_words(&reason),
-                    count,
-                })
-                .collect(),
-            recent: recent
-                .rows
-                .into_iter()
-                .map(|record| audit_row(record, now))
-                .collect(),
-            node: node_figures(context).await,
-            idle_limit: duration(settings.session.idle),
-            absolute_limit: duration(settings.session.absolute),
-            remembered_idle_limit: duration(settings.remembered.idle),
-            remembered_absolute_limit: duration(settings.remembered.absolute),
-        },
-    )
-}
-
-async fn node_figures(context: &Context) -> NodeFigures {
-    let (cache, measures) = (context.store.cache(), &context.measures);
-    let checks = measures.checks();
-    NodeFigures {
-        bound: span(context.settings.revocation_bound),
-        visible: measures.visible().map(|visible| VisibleFigures {
-            median: span(visible.median),
-            p99: span(visible.p99),
-            longest: span(visible.longest),
-        }),
-        lag: cache.lag().map(span),
-        checks,
-        from_memory: from_memory(checks, cache.loads()),
-        held: cache.held().await,
-    }
-}
-
-/// Rounded down, so that "100 %" means all.
-fn from_memory(checks: u64, loads: u64) -> String {
-    let answered = checks.saturating_sub(loads);
-    match (answered * 10_000).checked_div(checks) {
-        None => "–".to_owned(),
-        Some(part) => format!("{}.{:02} %", part / 100, part % 100),
-    }
-}
-
-/// A short span in words: milliseconds, as people compare them with the bound.
-fn span(span: Duration) -> String {
-    match span.as_millis() {
-        0 => "1 ms".to_owned(),
-        1_000 => "1 second".to_owned(),
-        millis @ 1..10_000 => format!("{millis} ms"),
-        millis => format!("{} seconds", millis / 1_000),
-    }
 }
 
 /// `GET /admin/audit`
@@ -213,7 +126,8 @@ pub fn audit_row(record: AuditRecord, now: DateTime<Utc>) -> AuditRow {
     }
 }
 
-fn reason_words(code: &str) -> String {
+/// The code of a reason as words.
+pub fn reason_words(code: &str) -> String {
     match code {
         // A method of RFC 8176, as tokens name it.
         "pwd" => "by password".to_owned(),
@@ -239,6 +153,6 @@ pub fn address(path: &str, parameters: &[(&str, &str)], cursor: Option<Uuid>) ->
 }
 
 /// A length of time in words.
-fn duration(delta: TimeDelta) -> String {
+pub fn duration(delta: TimeDelta) -> String {
     words(delta.num_seconds().unsigned_abs())
 }

@@ -18,6 +18,7 @@ use crate::rules::end_reason::EndReason;
 use crate::rules::next_path::next_path;
 use crate::rules::record::{SessionSearch, SessionStatus};
 use crate::service::end_session;
+use crate::service::figures::levels;
 use crate::store::sessions::Which;
 
 const LIST: &str = "/admin/sessions";
@@ -142,7 +143,10 @@ pub async fn confirm_end_everyone(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
-    let figures = context.store.statistics(context.now()).await?;
+    // Those of administrators looking on end too.
+    let everybody = SessionSearch::default();
+    let counted = context.store.count_sessions(&everybody, context.now());
+    let (counted, levels) = (counted.await?, levels(context).await?);
     page(
         &request,
         &EndEveryonePage {
@@ -152,8 +156,8 @@ pub async fn confirm_end_everyone(
                 "End everyone's sessions",
                 Section::AdminSessions,
             ),
-            live_sessions: figures.live_sessions,
-            users: figures.signed_in_users,
+            live_sessions: counted.max(levels.live_sessions.count),
+            users: levels.signed_in_users.count,
         },
     )
 }

@@ -12,6 +12,7 @@ pub mod change_email;
 pub mod impersonate;
 pub mod invitation;
 pub mod not_me;
+pub mod overview;
 pub mod reset_password;
 pub mod set_up;
 pub mod shell;

@@ -4,17 +4,19 @@
 
 use tera::{Kwargs, State, Tera};
 
+use super::chart::grouped;
 use crate::rules::throttle::wait_in_words;
 use crate::store::COUNTED;
 
 /// Makes the filters known to every template.
 pub(super) fn register(tera: &mut Tera) {
     tera.register_filter("grouped", |number: u64, _: Kwargs, _: &State| {
-        grouped(number)
+        grouped(number.into())
     });
     tera.register_filter("counted", |number: u64, _: Kwargs, _: &State| {
         counted(number)
     });
+    tera.register_filter("level", |number: u64, _: Kwargs, _: &State| level(number));
     tera.register_filter("wait", |seconds: u64, _: Kwargs, _: &State| {
         wait_in_words(seconds)
     });
@@ -23,22 +25,17 @@ pub(super) fn register(tera: &mut Tera) {
 /// How many were found, where they are counted only so far.
 fn counted(number: u64) -> String {
     if number > COUNTED {
-        return format!("More than {}", grouped(COUNTED));
+        return format!("More than {}", grouped(COUNTED.into()));
     }
-    grouped(number)
+    grouped(number.into())
 }
 
-/// 1234567 as "1,234,567".
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+/// How many there are, where one more than is counted stands for more.
+fn level(number: u64) -> String {
+    if number == COUNTED + 1 {
+        return format!("{}+", grouped(COUNTED.into()));
     }
-    out
+    grouped(number.into())
 }
 
 #[cfg(test)]
@@ -57,7 +54,7 @@ mod tests {
             (1_000_000, "1,000,000"),
             (u64::MAX, "18,446,744,073,709,551,615"),
         ] {
-            assert_eq!(grouped(number), text);
+            assert_eq!(grouped(number.into()), text);
         }
     }
 
@@ -66,5 +63,8 @@ mod tests {
         assert_eq!(counted(1), "1");
         assert_eq!(counted(COUNTED), "10,000");
         assert_eq!(counted(COUNTED + 1), "More than 10,000");
+        assert_eq!(level(COUNTED), "10,000");
+        assert_eq!(level(COUNTED + 1), "10,000+");
+        assert_eq!(level(COUNTED + 2), "10,002", "that was measured");
     }
 }

@@ -16,10 +16,13 @@ mod admin_users;
 mod assets;
 mod audit;
 mod by_mail;
+mod chart;
 mod error;
 mod filters;
 mod instant;
 mod outbox;
+mod over_time;
+mod overview;
 mod policies;
 mod samples;
 mod sessions;
@@ -34,10 +37,7 @@ use std::error::Error;
 use tera::{Context, Tera};
 
 pub use account::{AccountPage, SecurityPage};
-pub use admin::{
-    AdminOverviewPage, AdminSessionRow, AdminSessionsPage, EndEveryonePage, NodeFigures,
-    ReasonCount, VisibleFigures,
-};
+pub use admin::{AdminSessionRow, AdminSessionsPage, EndEveryonePage};
 pub use admin_end_where::{EndWhereFields, EndWhereFound, EndWherePage};
 pub use admin_users::{
     AdminUserPage, AdminUsersPage, DeleteUserPage, InvitationMadePage, NewUserPage, UserRow,
@@ -48,6 +48,11 @@ pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage,
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
+pub use over_time::{Key, OverTime, Slot, TimeDrawing, TimeRow};
+pub use overview::{
+    AdminOverviewPage, AsOf, Group, GroupRow, Lasted, NodeFigures, Others, Peak, RangeLink,
+    ReasonCount, VisibleFigures,
+};
 pub use policies::{LimitRow, PoliciesPage, PolicyPage, PolicyRow, PolicyValues};
 pub use sessions::{SessionCard, SessionsPage};
 pub use shell::{LookingOn, Notice, NoticeKind, Section, Shell, ShellUser};
@@ -98,6 +103,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "delete_user.html",
         include_str!("../../../templates/delete_user.html"),
+    ),
+    (
+        "drawings.html",
+        include_str!("../../../templates/drawings.html"),
     ),
     (
         "end_everyone.html",

@@ -4,6 +4,7 @@ mod console;
 mod errors;
 mod first_run;
 mod invitation;
+mod overview;
 mod password;
 mod text;
 mod walk;

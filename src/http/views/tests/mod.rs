@@ -4,6 +4,7 @@
 //! Set `SAMPLES_DIR` while building the tests to have every sample written there as a file to look
 //! at.
 
+mod contrast;
 mod forms;
 mod text;
 
@@ -146,7 +147,7 @@ fn the_table_is_the_folder() -> Outcome {
 #[test]
 fn every_template_belongs_to_a_page() -> Outcome {
     let mut used: BTreeSet<&str> = drawn()?.iter().map(|page| page.template).collect();
-    used.extend(["base.html", "components.html"]);
+    used.extend(["base.html", "components.html", "drawings.html"]);
     assert_eq!(used, TEMPLATES.iter().map(|(name, _)| *name).collect());
     Ok(())
 }

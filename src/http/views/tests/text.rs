@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::{
-    AdminSessionsPage, InvitationDeadPage, NoticeKind, Page, Renderer, Shell, SignInPage,
-    TEMPLATES, samples,
+    AdminOverviewPage, AdminSessionsPage, InvitationDeadPage, NoticeKind, Page, Renderer, Shell,
+    SignInPage, TEMPLATES, samples,
 };
 use super::{Outcome, collect_keys, drawn};
 
@@ -106,6 +106,32 @@ fn hostile_text_stays_text() -> Outcome {
         page.q = hostile.to_owned();
         let html = renderer.render(&page)?;
         assert!(html.contains(escaped) && !html.contains("<script"));
+    }
+    Ok(())
+}
+
+/// What organisations are called, in cells and in what a pointer is told.
+#[test]
+fn hostile_text_stays_text_beside_drawings() -> Outcome {
+    let hostile = "</title></svg><script>alert('1')</script>\"";
+    let escaped = "&lt;/title&gt;&lt;/svg&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;";
+    let renderer = Renderer::load()?;
+    for mut page in AdminOverviewPage::samples() {
+        for row in page.groups.iter_mut().flat_map(|group| &mut group.rows) {
+            row.name = hostile.to_owned();
+        }
+        for column in &mut page.live.columns {
+            column.words = hostile.to_owned();
+        }
+        page.live.heading = hostile.to_owned();
+        let html = renderer.render(&page)?;
+        assert!(html.matches(escaped).count() > 26 && !html.contains("<script"));
+        let closed = html.matches("</svg>").count();
+        assert_eq!(
+            html.matches("<svg").count(),
+            closed,
+            "no shape is left open"
+        );
     }
     Ok(())
 }
