@@ -355,7 +355,11 @@ async fn set_enabled(
         Action::UserEnabled
     } else {
         end_sessions(tx, Which::User(user_id), EndReason::UserDisabled, origin).await?;
-        for purpose in [Purpose::EmailChange, Purpose::SessionChoice] {
+        for purpose in [
+            Purpose::EmailChange,
+            Purpose::EmailVerify,
+            Purpose::SessionChoice,
+        ] {
             tx.void_verification_tokens(purpose, Some(user_id)).await?;
         }
         Action::UserDisabled

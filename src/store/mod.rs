@@ -43,6 +43,7 @@ use sea_orm::sea_query::{Asterisk, Expr, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use tokio::sync::Notify;
 
+use crate::rules::outbox::Consumer;
 use crate::settings::Secret;
 use crate::store::change_list::Changes;
 pub use crate::store::error::StoreError;
@@ -72,8 +73,12 @@ struct Inner {
     /// For the connections that follow the change list.
     url: Secret,
     cache: ValidityCache,
-    /// Told when this process has put something into the outbox.
-    outbox_grown: Notify,
+    /// Those for whom something is put into the outbox.
+    listeners: &'static [Consumer],
+    /// Told when this process has put something into the outbox for people ...
+    mail_grown: Notify,
+    /// ... and for the webhook: who has nothing to do is not woken for another.
+    webhook_grown: Notify,
 }
 
 impl Store {

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::outbox::Consumer;
 use crate::rules::session::Ended;
 use crate::store::validity_cache::weakness::Weakness;
 use crate::store::{PATIENCE, Store, StoreError};
@@ -18,8 +19,10 @@ pub struct Transaction {
     pub now: DateTime<Utc>,
     inner: DatabaseTransaction,
     marks: Vec<Mark>,
-    /// Does the outbox hold something new after it?
-    told: bool,
+    /// For whom something is put into the outbox.
+    listeners: &'static [Consumer],
+    /// For whom the outbox holds something new after it.
+    told: Vec<Consumer>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +68,16 @@ impl Transaction {
         self.marks.push(Mark::Ended(session_id, ended));
     }
 
-    /// After the commit, whoever delivers looks into the outbox at once.
-    pub(super) fn wake_deliverers(&mut self) {
-        self.told = true;
+    /// Those for whom something is put into the outbox.
+    pub(super) fn listeners(&self) -> &'static [Consumer] {
+        self.listeners
+    }
+
+    /// After the commit, whoever tells this consumer looks into the outbox at once.
+    pub(super) fn wake_deliverer(&mut self, consumer: Consumer) {
+        if !self.told.contains(&consumer) {
+            self.told.push(consumer);
+        }
     }
 
     /// After the commit, the next check of this session asks the table.
@@ -123,7 +133,8 @@ impl Store {
             now,
             inner,
             marks: Vec::new(),
-            told: false,
+            listeners: self.inner.listeners,
+            told: Vec::new(),
         };
         let outcome = act(&mut transaction).await?;
         Ok((outcome, transaction))
@@ -143,8 +154,8 @@ impl Store {
             Err(_) => marks.into_iter().map(Mark::unsure).collect(),
         };
         self.apply(marks).await;
-        if told {
-            self.inner.outbox_grown.notify_one();
+        for consumer in told {
+            self.grown(consumer).notify_one();
         }
         committed
     }

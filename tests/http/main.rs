@@ -46,3 +46,4 @@ mod slow;
 mod stale;
 mod step_up;
 mod tokens;
+mod webhook;

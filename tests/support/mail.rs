@@ -69,9 +69,10 @@ impl Mail {
             .filter(|path| path.starts_with(page))
             .unwrap_or_else(|| panic!("no link to {page} in {}", self.text))
             .to_owned();
+        let escaped = line.replace('&', "&amp;");
         assert!(
             self.html
-                .contains(&format!("href=\"http://localhost:8080{line}\"")),
+                .contains(&format!("href=\"http://localhost:8080{escaped}\"")),
             "{}",
             self.html
         );
@@ -129,6 +130,16 @@ impl Server {
         let mails = mails_in(&directory);
         drop(std::fs::remove_dir_all(directory));
         mails
+    }
+}
+
+impl Server {
+    /// Sends what is due, and returns the one mail to this address among it.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| mail.to == address);
+        assert_eq!(mails.len(), 1, "{address}: {mails:?}");
+        mails.remove(0)
     }
 }
 

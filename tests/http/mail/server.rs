@@ -122,6 +122,42 @@ async fn what_the_mail_server_refuses_for_good_is_shown_and_can_be_tried_again_o
     assert_eq!(server.database.count(audited).await, 3);
 }
 
+#[tokio::test]
+async fn an_address_that_takes_no_mail_for_now_has_the_other_written_to_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mail_server = MailServer::start(directory.path(), &[]);
+    let server = server_for(mail_server.port).await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let page = "/account/email";
+    let fields = [("email", "new@test.example")];
+    assert_eq!(browser.submit(page, page, &fields).await.status, 200);
+    assert_eq!(server.deliver_mail().await, 2);
+    let mails = mail_server.mails();
+    let mail = mails.iter().find(|mail| mail.to == "new@test.example");
+    let link = mail.unwrap().link("/confirm-email?token=");
+    let token = super::token(&link);
+    mail_server.refuse(&[("new@test.example", 451)]);
+    let fields = [("token", token.as_str())];
+    let done = browser.submit(&link, "/confirm-email", &fields).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let told = |address: &str| {
+        let mails = mail_server.mails();
+        let about = mails
+            .iter()
+            .filter(|mail| mail.subject == "Your e-mail address was changed");
+        about.filter(|mail| mail.to == address).count()
+    };
+    for tried in [2, 1, 1] {
+        assert_eq!(server.deliver_mail().await, tried);
+        assert_eq!((told("ada@test.example"), told("new@test.example")), (1, 0));
+        server.advance(60);
+    }
+    mail_server.refuse(&[]);
+    assert_eq!(server.deliver_mail().await, 1);
+    assert_eq!((told("ada@test.example"), told("new@test.example")), (1, 1));
+}
+
 /// A user with a password, and the variables for the program.
 fn prepare(directory: &Path, variables: &[(&str, &str)]) {
     let create = [
