@@ -20,8 +20,11 @@ pub enum Kept {
     AuditEvents,
     /// Counts of failed attempts, since the latest.
     Throttles,
-    /// What others were told, since then. What could not be delivered stays until somebody decides.
+    /// What others were told, since then.
     Deliveries,
+    /// What could not be delivered, since it was last to be tried: given up, or left by whoever is not
+    /// told any more.
+    Undelivered,
 }
 
 /// How long each is kept, where an operator sets it.
@@ -39,19 +42,23 @@ const ROTATED: TimeDelta = TimeDelta::days(7);
 /// So long it can be looked up that something was delivered.
 const DELIVERIES: TimeDelta = TimeDelta::days(7);
 
+/// So long somebody may still decide what becomes of it.
+const UNDELIVERED: TimeDelta = TimeDelta::days(30);
+
 /// So long a dead link is still known as one that was good.
 const ONE_TIME_LINKS: TimeDelta = TimeDelta::days(7);
 
 impl Kept {
     /// Everything, in the order in which it is deleted: rotated tokens, of which a session may have
     /// thousands, before the sessions that would take them along.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RotatedRefreshTokens,
         Self::EndedSessions,
         Self::OneTimeLinks,
         Self::AuditEvents,
         Self::Throttles,
         Self::Deliveries,
+        Self::Undelivered,
     ];
 
     /// Its name in answers.
@@ -63,6 +70,7 @@ impl Kept {
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
             Self::Deliveries => "deliveries",
+            Self::Undelivered => "undelivered",
         }
     }
 
@@ -75,13 +83,14 @@ impl Kept {
             Self::AuditEvents => "audit events",
             Self::Throttles => "counts of failed attempts",
             Self::Deliveries => "deliveries",
+            Self::Undelivered => "deliveries that failed",
         }
     }
 
     /// Could anybody look for a row that is gone? Then the audit says that it was deleted.
     pub fn is_missed(self) -> bool {
         match self {
-            Self::EndedSessions | Self::AuditEvents => true,
+            Self::EndedSessions | Self::AuditEvents | Self::Undelivered => true,
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
@@ -97,7 +106,7 @@ impl Kept {
             Self::OneTimeLinks => "verification_tokens",
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
-            Self::Deliveries => "outbox",
+            Self::Deliveries | Self::Undelivered => "outbox",
         }
     }
 
@@ -109,7 +118,8 @@ impl Kept {
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
-            | Self::Deliveries => None,
+            | Self::Deliveries
+            | Self::Undelivered => None,
         }
     }
 
@@ -122,6 +132,7 @@ impl Kept {
             Self::AuditEvents => retention.audit,
             Self::Throttles => FORGOTTEN_AFTER,
             Self::Deliveries => DELIVERIES,
+            Self::Undelivered => UNDELIVERED,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::service::addresses::drop_old_addresses;
 use crate::service::end_session::end_past_limit;
 use crate::service::error::Error;
 use crate::service::lease::Lease;
+use crate::service::mail::files;
 use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
 use crate::settings::Settings;
@@ -60,12 +61,14 @@ impl CleanedUp {
 /// their limits, each with that limit as its reason, and deletes what is old enough, client addresses
 /// too, in small transactions. Done at once, whichever node does it on the schedule.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<CleanedUp, Error> {
+    drop_old_mails(context).await;
     clean(context, origin, None).await
 }
 
 /// A round of the schedule: [`cleanup`], if this node holds the lease or can take it, and for as
-/// long as it does. None if another node has it.
+/// long as it does. None if another node has it. Files are each node's own.
 pub async fn round(context: &Context) -> Result<Option<CleanedUp>, Error> {
+    drop_old_mails(context).await;
     let Some(lease) = Lease::take(context).await? else {
         return Ok(None);
     };
@@ -118,6 +121,17 @@ async fn clean(
         act.await?;
     }
     Ok(done)
+}
+
+/// Mails that are files; one that cannot be deleted now is so in a later round.
+async fn drop_old_mails(context: &Context) {
+    let (directory, now) = (files::directory(&context.settings), context.now());
+    let task = tokio::task::spawn_blocking(move || files::delete_old(&directory, now));
+    match task.await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(deleted)) => tracing::info!(deleted, "old mails that are files were deleted"),
+        Ok(Err(error)) => tracing::warn!(%error, "old mails that are files were not deleted"),
+    }
 }
 
 /// Whoever is asked to clean up may; on the schedule only who holds the lease.

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use entity::{audit_events, outbox, refresh_tokens, sessions, throttles, verification_tokens};
-use sea_orm::sea_query::{Asterisk, Expr, Func, LockBehavior, LockType, Query, SelectStatement};
+use sea_orm::sea_query::{
+    Asterisk, Expr, ExprTrait, Func, LockBehavior, LockType, Query, SelectStatement,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, Iterable, Order,
     PrimaryKeyToColumn, QueryFilter,
@@ -48,9 +50,18 @@ impl Transaction {
                 use outbox::{Column::DeliveredAt, Entity};
                 oldest::<Entity>(db, DeliveredAt, DeliveredAt.lte(cutoff), limit).await
             }
+            Kept::Undelivered => {
+                use outbox::{Column::DueAt, Entity};
+                oldest::<Entity>(db, DueAt, undelivered(cutoff), limit).await
+            }
         };
         Ok(deleted?)
     }
+}
+
+fn undelivered(cutoff: DateTime<Utc>) -> Expr {
+    let due = outbox::Column::DueAt.lte(cutoff);
+    outbox::Column::DeliveredAt.is_null().and(due)
 }
 
 /// Found by the index of this column, and deleted by their keys.
@@ -101,6 +112,7 @@ impl Store {
             ),
             Kept::Throttles => ("throttles", throttles::Column::UpdatedAt.lte(cutoff)),
             Kept::Deliveries => ("outbox", outbox::Column::DeliveredAt.lte(cutoff)),
+            Kept::Undelivered => ("outbox", undelivered(cutoff)),
         };
         let count = Query::select()
             .expr(Func::count(Expr::col(Asterisk)))
