@@ -230,22 +230,24 @@ fn judge(status: u16) -> Result<(), NotDelivered> {
 
 /// In words that quote nothing the receiver said.
 fn why(error: &legacy::Error) -> &'static str {
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        if inner.is::<rustls::Error>()
-            || inner
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref)
-                .is_some_and(|inner| inner.is::<rustls::Error>())
-        {
-            return "no TLS with the receiver, or not with the one that was meant";
-        }
-        cause = inner.source();
-    }
-    if error.is_connect() {
+    if is_about_tls(error) {
+        "no TLS with the receiver, or not with the one that was meant"
+    } else if error.is_connect() {
         "the receiver cannot be reached"
     } else {
         NO_ANSWER
+    }
+}
+
+fn is_about_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    // An error of input or output calls what it wraps its own, and only what is behind that its source.
+    let wrapped = error.downcast_ref::<std::io::Error>();
+    match wrapped.and_then(std::io::Error::get_ref) {
+        Some(inner) => is_about_tls(inner),
+        None => error.source().is_some_and(is_about_tls),
     }
 }
 

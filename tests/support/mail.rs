@@ -210,3 +210,23 @@ impl Drop for MailServer {
         drop(self.child.wait());
     }
 }
+
+/// A certificate for this address, and its key: the paths of both.
+pub fn certificate(directory: &Path, address: &str) -> (String, String) {
+    let settings = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n\
+         [name]\nCN = test\n\
+         [more]\nsubjectAltName = IP:{address}\nbasicConstraints = CA:FALSE\n"
+    );
+    std::fs::write(directory.join("settings.cnf"), settings).unwrap();
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+                     -config settings.cnf -keyout key.pem -out certificate.pem";
+    let done = Command::new("openssl")
+        .current_dir(directory)
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    (path("certificate.pem"), path("key.pem"))
+}

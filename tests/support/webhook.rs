@@ -37,6 +37,15 @@ impl Receiver {
 
     /// Starts one on this port.
     pub fn start_at(port: u16) -> Self {
+        Self::launch("http", &["--port", &port.to_string()])
+    }
+
+    /// Starts one that speaks TLS, with this certificate and its key.
+    pub fn start_with(certificate: &str, key: &str) -> Self {
+        Self::launch("https", &["--certificate", certificate, "--key", key])
+    }
+
+    fn launch(scheme: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let script = concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -45,7 +54,8 @@ impl Receiver {
         let mut child = Command::new("/usr/bin/python3")
             .arg(script)
             .arg(directory.path())
-            .args([SECRET, "--port", &port.to_string()])
+            .arg(SECRET)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -62,7 +72,7 @@ impl Receiver {
         let line = coming.recv_timeout(PATIENCE).expect("no receiver");
         let port = line.strip_prefix("listening ").unwrap().parse().unwrap();
         Self {
-            url: format!("http://127.0.0.1:{port}/hook?of=portcullis"),
+            url: format!("{scheme}://127.0.0.1:{port}/hook?of=portcullis"),
             port,
             directory,
             child,
@@ -137,12 +147,12 @@ impl Server {
     }
 }
 
-/// The types of these events.
+/// The types of these events, sorted: they come in any order.
 pub fn types(requests: &[Value]) -> Vec<String> {
-    requests
-        .iter()
-        .map(|request| request["event"]["type"].as_str().unwrap().to_owned())
-        .collect()
+    let kind = |request: &Value| request["event"]["type"].as_str().unwrap().to_owned();
+    let mut types: Vec<String> = requests.iter().map(kind).collect();
+    types.sort_unstable();
+    types
 }
 
 /// None of these texts is in it.

@@ -11,6 +11,7 @@ import hmac
 import http.server
 import json
 import os
+import ssl
 import threading
 import time
 
@@ -18,6 +19,8 @@ parser = argparse.ArgumentParser()
 parser.add_argument("directory")
 parser.add_argument("secret")
 parser.add_argument("--port", type=int, default=0)
+parser.add_argument("--certificate")
+parser.add_argument("--key")
 options = parser.parse_args()
 
 key = base64.b64decode(options.secret.removeprefix("whsec_"))
@@ -77,5 +80,10 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 server = Server(("127.0.0.1", options.port), Handler)
+if options.certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.certificate, options.key)
+    # The handshake is left to the thread of its connection.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print("listening", server.server_port, flush=True)
 server.serve_forever()

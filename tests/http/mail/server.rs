@@ -2,10 +2,9 @@
 //! killed between an act and its mail.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::ask;
-use crate::support::mail::MailServer;
+use crate::support::mail::{MailServer, certificate};
 use crate::support::process::run;
 use crate::support::{Browser, Database, PASSWORD, Process, Server};
 
@@ -218,28 +217,11 @@ async fn a_mail_is_sent_though_the_program_was_killed_while_it_could_not_be_sent
     killed(true).await;
 }
 
-/// A certificate for an address that is this machine but is not called loopback.
-fn certificate(directory: &Path) {
-    let settings = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n\
-                    [name]\nCN = mail\n\
-                    [more]\nsubjectAltName = IP:0.0.0.0\nbasicConstraints = CA:FALSE\n";
-    std::fs::write(directory.join("settings.cnf"), settings).unwrap();
-    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-                     -config settings.cnf -keyout key.pem -out certificate.pem";
-    let done = Command::new("openssl")
-        .current_dir(directory)
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{done:?}");
-}
-
 #[tokio::test]
 async fn away_from_this_machine_mails_and_the_password_go_only_by_tls() {
     let (directory, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    certificate(directory.path());
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    // This machine, but not called loopback.
+    let (certificate, key) = certificate(directory.path(), "0.0.0.0");
     let credentials = ["--user", "gate", "--password", "open / sesame"];
     let tls = ["--certificate", &certificate, "--key", &key];
     let mail_server = MailServer::start(mails.path(), &[&credentials[..], &tls[..]].concat());

@@ -6,6 +6,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::mail::certificate;
 use crate::support::process::run;
 use crate::support::webhook::{Receiver, SECRET, free_port, types};
 use crate::support::{Answer, Browser, Database, PASSWORD, Process, Tokens, client};
@@ -148,4 +149,36 @@ async fn what_a_command_ends_is_told_by_the_server() {
     let line = "ok       webhook: events are posted to 127.0.0.1, signed";
     assert!(said.contains(line), "{said}");
     assert!(!said.contains("/hook"), "{said}");
+}
+
+#[tokio::test]
+async fn a_receiver_elsewhere_is_told_by_tls_and_only_if_it_is_the_one_that_is_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key) = certificate(directory.path(), "127.0.0.1");
+    let database = Database::make(directory.path()).await;
+    let receiver = Receiver::start_with(&certificate, &key);
+    let [url, secret] = receiver.variables();
+    let plain = ("DATABASE_URL", database.url.as_str());
+    let trusted = [plain, url, secret, ("SSL_CERT_FILE", &certificate)];
+    prepare(directory.path(), &trusted);
+    let process = Process::start(directory.path(), &trusted);
+    assert_eq!(receiver.wait()["event"]["type"], "user.created");
+    process.kill();
+    // A certificate that nobody vouches for, and one for another name: neither is told anything.
+    let other = url.1.replace("127.0.0.1", "localhost");
+    for (url, vouched) in [(url.1, "/dev/null"), (&other, &certificate[..])] {
+        database.execute("DELETE FROM outbox").await;
+        let wrong = [
+            plain,
+            ("PORTCULLIS_WEBHOOK_URL", url),
+            secret,
+            ("SSL_CERT_FILE", vouched),
+        ];
+        let process = Process::start(directory.path(), &wrong);
+        let tokens = sign_in(&process).await;
+        sign_out(&process, &tokens).await;
+        let line = process.wait_for("not delivered");
+        assert!(line.contains("no TLS with the receiver"), "{line}");
+    }
+    assert!(receiver.rest().is_empty());
 }
