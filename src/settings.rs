@@ -6,6 +6,7 @@
 
 mod mail;
 mod values;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ use crate::settings::mail::{mail_from, smtp};
 use crate::settings::values::{
     Values, YEAR, database_url, fault, master_key, networks, public_url, sqlite_in,
 };
+pub use crate::settings::webhook::Webhook;
+use crate::settings::webhook::webhook;
 
 /// One variable of the environment.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,8 @@ pub const VARIABLES: &[Variable] = &[
     plain("PORTCULLIS_ADDRESS_RETENTION_DAYS", ""),
     secret("PORTCULLIS_SMTP_URL"),
     plain("PORTCULLIS_MAIL_FROM", ""),
+    secret("PORTCULLIS_WEBHOOK_URL"),
+    secret("PORTCULLIS_WEBHOOK_SECRET"),
     plain("PORTCULLIS_METRICS_BIND", "127.0.0.1:9464"),
     plain("PORTCULLIS_LOG_FORMAT", "text"),
     plain("RUST_LOG", "info,actix_server=warn,sea_orm_migration=warn"),
@@ -210,6 +215,8 @@ pub struct Settings {
     pub smtp: Option<Smtp>,
     /// From whom mails come.
     pub mail_from: Mailbox,
+    /// Who is told of events by HTTP, if anybody is.
+    pub webhook: Option<Webhook>,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Address for whoever collects figures, if anybody may.
@@ -313,6 +320,7 @@ impl Settings {
             address_retention: values.days_if_set("PORTCULLIS_ADDRESS_RETENTION_DAYS", 1, 3650)?,
             mail_from: mail_from(&values.text("PORTCULLIS_MAIL_FROM"), smtp.is_some())?,
             smtp,
+            webhook: webhook(&values)?,
             metrics_bind: match values.text("PORTCULLIS_METRICS_BIND").as_str() {
                 "off" => None,
                 _ => Some(values.parse(
@@ -415,6 +423,8 @@ mod tests {
             ("PORTCULLIS_MASTER_KEY_FILE", "/does/not/exist"),
             ("PORTCULLIS_SMTP_URL", "http://mail.example.org"),
             ("PORTCULLIS_MAIL_FROM", "nobody"),
+            ("PORTCULLIS_WEBHOOK_URL", "http://hooks.example.org"),
+            ("PORTCULLIS_WEBHOOK_SECRET", "whsec_AAAA"),
             ("DATABASE_URL", "mysql://localhost"),
             ("DATABASE_URL", "sqlite::memory:"),
             ("DATABASE_URL", "sqlite://a%20b.sqlite"),

@@ -48,6 +48,8 @@ pub struct Model {
     pub dead_at: Option<DateTimeUtc>,
     /// Why the latest try failed; without personal data.
     pub last_error: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

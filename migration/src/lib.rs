@@ -16,6 +16,7 @@ mod m20261125_10_session_policies;
 mod m20261125_11_impersonation;
 mod m20261125_12_maintenance;
 mod m20261125_13_hourly_figures;
+mod m20261125_14_email_verified;
 mod m20261125_6_search_by_text;
 mod m20261125_7_places_and_addresses;
 mod m20261125_8_refresh_receipts;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_11_impersonation::Migration),
             Box::new(m20261125_12_maintenance::Migration),
             Box::new(m20261125_13_hourly_figures::Migration),
+            Box::new(m20261125_14_email_verified::Migration),
         ]
     }
 }

@@ -7,7 +7,9 @@ use crate::cli::migrate;
 use crate::cli::open::{self, Tables};
 use crate::cli::output::{self, counted, harmless};
 use crate::clock::SystemClock;
-use crate::service::doctor::{Check, Outcome, check_host, check_mail, check_tables, sqlite_file};
+use crate::service::doctor::{
+    Check, Outcome, check_host, check_mail, check_tables, check_webhook, sqlite_file,
+};
 use crate::settings::Settings;
 
 /// A check, as written.
@@ -68,6 +70,7 @@ async fn examine(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![Check::ok("settings", "all were read and make sense")];
     checks.extend(check_host(settings));
     checks.push(check_mail(settings).await);
+    checks.push(check_webhook(settings));
     checks.extend(check_database(settings).await);
     checks
 }

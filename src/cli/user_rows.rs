@@ -15,6 +15,8 @@ use crate::service::Context;
 pub(super) struct UserRow {
     id: UserId,
     email: String,
+    email_verified: bool,
+    email_verified_at: Option<DateTime<Utc>>,
     name: String,
     roles: Vec<String>,
     organizations: Vec<String>,
@@ -31,6 +33,8 @@ impl From<UserRecord> for UserRow {
         Self {
             id: user.id,
             email: user.email,
+            email_verified: user.email_verified_at.is_some(),
+            email_verified_at: user.email_verified_at,
             name: user.name,
             roles: user.roles.iter().map(ToString::to_string).collect(),
             organizations: user
@@ -107,6 +111,7 @@ pub(super) async fn show(
     output::pairs(&[
         ("id", user.id.to_string()),
         ("e-mail", user.email.clone()),
+        ("e-mail verified", or_never(user.email_verified_at)),
         ("name", user.name.clone()),
         ("roles", user.roles.join(", ")),
         ("organisations", user.organizations.join(", ")),

@@ -138,6 +138,8 @@ pub fn routes() -> Vec<Route> {
         post   "/not-me"                              pages::not_me::submit;
         get    "/confirm-email"                       pages::change_email::show_confirm;
         post   "/confirm-email"                       pages::change_email::confirm;
+        get    "/verify-email"                        pages::verify_email::show;
+        post   "/verify-email"                        pages::verify_email::submit;
         get    "/step-up"                             pages::step_up::show;
         post   "/step-up"                             pages::step_up::submit;
         get    "/account"                             pages::account::show;
@@ -149,6 +151,7 @@ pub fn routes() -> Vec<Route> {
         post   "/account/security"                    pages::account::change_password;
         get    "/account/email"                       pages::change_email::show;
         post   "/account/email"                       pages::change_email::ask;
+        post   "/account/email/verify"                pages::verify_email::ask;
         get    "/admin"                               pages::overview::overview;
         get    "/admin/audit"                         pages::admin::audit;
         get    "/admin/sessions"                      pages::admin_sessions::list;

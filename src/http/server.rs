@@ -20,6 +20,7 @@ use crate::service::mail::{MailError, Mailer};
 use crate::service::outbox::{Deliverer, deliver_forever};
 use crate::service::receipts::write_receipts;
 use crate::service::touches::{self, write_touches};
+use crate::service::webhook::{Webhook, WebhookError};
 use crate::service::{Context, StartError, cleanup, lease, set_up};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -55,6 +56,9 @@ pub enum ServeError {
     /// Mail.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// Webhook.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// A template.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -84,7 +88,10 @@ pub async fn run(settings: Settings, store: Store) -> Result<(), ServeError> {
     let context = Context::start(settings, store, Arc::new(SystemClock)).await?;
     let context = Arc::new(context.with_places()?);
     check_clock(&context).await?;
-    let deliverers: Vec<Arc<dyn Deliverer>> = vec![Arc::new(Mailer::new(&context.settings)?)];
+    let mut deliverers: Vec<Arc<dyn Deliverer>> = vec![Arc::new(Mailer::new(&context.settings)?)];
+    if let Some(webhook) = &context.settings.webhook {
+        deliverers.push(Arc::new(Webhook::new(webhook)?));
+    }
     let (server, address) = listen(Arc::clone(&context))?;
     // It heeds signals from its first moment on, which must come before anybody is told it is there.
     let server = actix_web::rt::spawn(server);

@@ -109,6 +109,8 @@ actions! {
     PasswordReset = "password-reset", "Chose a password by mailed link";
     EmailChangeAsked = "email-change-asked", "Asked to change the e-mail address";
     EmailChanged = "email-changed", "Changed the e-mail address";
+    EmailVerifyAsked = "email-verify-asked", "Asked to verify the e-mail address";
+    EmailVerified = "email-verified", "Verified the e-mail address";
     UserCreated = "user-created", "Created a user";
     UserUpdated = "user-updated", "Changed a user";
     UserDisabled = "user-disabled", "Disabled a user";
@@ -152,10 +154,17 @@ pub struct AuditEvent {
     pub receipt_id: Option<Uuid>,
     /// Anything more, in plain words; never a secret.
     pub detail: Option<String>,
-    /// The e-mail address that is told of it, where it is not the subject's own. Not part of what
-    /// is written down.
+    /// The people who are told of it by mail, where that is not just its subject. Not part of what is
+    /// written down.
+    pub told: Vec<Told>,
+}
+
+/// Somebody who is told of an act.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Told {
+    /// The e-mail address; without one it is the subject's own.
     pub address: Option<String>,
-    /// The one-time link that is told of. Not part of what is written down.
+    /// The one-time link to tell of, where one was made.
     pub link_id: Option<Uuid>,
 }
 
@@ -170,8 +179,7 @@ impl AuditEvent {
             reason: None,
             receipt_id: None,
             detail: None,
-            address: None,
-            link_id: None,
+            told: Vec::new(),
         }
     }
 
@@ -205,15 +213,17 @@ impl AuditEvent {
         self
     }
 
-    /// To be told to this e-mail address.
-    pub fn address(mut self, address: impl Into<String>) -> Self {
-        self.address = Some(address.into());
+    /// To be told to its subject with this one-time link.
+    pub fn link(mut self, link_id: Uuid) -> Self {
+        let (address, link_id) = (None, Some(link_id));
+        self.told.push(Told { address, link_id });
         self
     }
 
-    /// To be told with this one-time link.
-    pub fn link(mut self, link_id: Uuid) -> Self {
-        self.link_id = Some(link_id);
+    /// To be told to this e-mail address, with this one-time link if there is one.
+    pub fn tell(mut self, address: impl Into<String>, link_id: Option<Uuid>) -> Self {
+        let address = Some(address.into());
+        self.told.push(Told { address, link_id });
         self
     }
 }

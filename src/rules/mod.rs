@@ -34,3 +34,4 @@ pub mod strict_json;
 pub mod text_part;
 pub mod throttle;
 pub mod user_agent;
+pub mod webhook;

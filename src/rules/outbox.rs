@@ -3,24 +3,33 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::rules::audit::{Action, AuditEvent};
+use crate::rules::audit::{Action, AuditEvent, Told};
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::webhook::event_type;
 
 /// Somebody who is told of acts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Consumer {
     /// People, by mail.
     Mail,
+    /// The operator's own server, by HTTP.
+    Webhook,
 }
 
 impl Consumer {
     /// Every consumer there is.
-    pub const ALL: &'static [Self] = &[Self::Mail];
+    pub const ALL: &'static [Self] = &[Self::Mail, Self::Webhook];
+
+    /// Those who listen: people always, a webhook where one is set.
+    pub fn listening(webhook: bool) -> &'static [Self] {
+        if webhook { Self::ALL } else { &[Self::Mail] }
+    }
 
     /// The code in the table and the API.
     pub fn code(self) -> &'static str {
         match self {
             Self::Mail => "mail",
+            Self::Webhook => "webhook",
         }
     }
 
@@ -28,6 +37,7 @@ impl Consumer {
     pub fn words(self) -> &'static str {
         match self {
             Self::Mail => "Mail",
+            Self::Webhook => "Webhook",
         }
     }
 
@@ -43,6 +53,18 @@ impl Consumer {
     pub fn wants(self, event: &AuditEvent) -> bool {
         match self {
             Self::Mail => is_told_by_mail(event),
+            Self::Webhook => event_type(event.action).is_some(),
+        }
+    }
+
+    /// Whom this consumer tells of this act: each is a delivery of its own, so that one who cannot be
+    /// told keeps nobody else waiting, and nobody is told twice for it.
+    pub fn tells(self, event: &AuditEvent) -> Vec<Told> {
+        let people = matches!(self, Self::Mail) && !event.told.is_empty();
+        match (self.wants(event), people) {
+            (false, _) => Vec::new(),
+            (true, true) => event.told.clone(),
+            (true, false) => vec![Told::default()],
         }
     }
 }
@@ -54,8 +76,10 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::NewDevice
         | Action::ResetAsked
         | Action::EmailChanged => true,
-        // Without a link there is nothing to tell.
-        Action::InvitationMade | Action::EmailChangeAsked => event.link_id.is_some(),
+        // Without a link, or anybody else to tell, there is nothing to tell.
+        Action::InvitationMade | Action::EmailChangeAsked | Action::EmailVerifyAsked => {
+            !event.told.is_empty()
+        }
         Action::SignedIn
         | Action::SignInFailed
         | Action::SteppedUp
@@ -75,6 +99,7 @@ fn is_told_by_mail(event: &AuditEvent) -> bool {
         | Action::InvitationUsed
         | Action::SignInReported
         | Action::PasswordReset
+        | Action::EmailVerified
         | Action::FirstAdministrator
         | Action::KeysRotated
         | Action::CleanedUp
@@ -138,6 +163,8 @@ pub struct Delivery {
     pub ip: Option<String>,
     /// Why, as code.
     pub reason: Option<String>,
+    /// The receipt of the larger act that it is a part of.
+    pub receipt_id: Option<Uuid>,
     /// Anything more.
     pub detail: Option<String>,
     /// The e-mail address to tell, where it is not the subject's own.
@@ -167,8 +194,10 @@ pub enum DeliveryStatus {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
+    use uuid::Uuid;
 
     use super::{Consumer, MAX_ATTEMPTS, wait_after};
+    use crate::rules::audit::{Action, AuditEvent, Origin};
 
     #[test]
     fn the_wait_grows_is_capped_and_ends() {
@@ -187,6 +216,29 @@ mod tests {
                 seconds.map(TimeDelta::seconds),
                 "{attempt}"
             );
+        }
+    }
+
+    #[test]
+    fn each_who_is_told_is_a_delivery_of_its_own() {
+        let act = |action| AuditEvent::new(Origin::HOST, action);
+        let (one, other) = ("old@test.example", "new@test.example");
+        let changed = act(Action::EmailChanged).tell(one, None).tell(other, None);
+        let link = act(Action::InvitationMade).link(Uuid::nil());
+        for (event, mail, webhook) in [
+            (act(Action::SessionEnded), 0, 1),
+            (act(Action::SignedIn), 0, 0),
+            (act(Action::ResetAsked), 1, 0),
+            (act(Action::PasswordChanged), 1, 1),
+            (act(Action::InvitationMade), 0, 1),
+            (link, 1, 1),
+            (changed, 2, 1),
+        ] {
+            assert_eq!(Consumer::Mail.tells(&event).len(), mail, "{event:?}");
+            // The webhook is told of acts, not to whom they were told.
+            let told = Consumer::Webhook.tells(&event);
+            assert_eq!(told.len(), webhook, "{event:?}");
+            assert!(told.iter().all(|told| told.address.is_none()));
         }
     }
 

@@ -90,6 +90,8 @@ pub struct UserRecord {
     pub id: UserId,
     /// Name to sign in with.
     pub email: String,
+    /// Since when it is known that the user gets what is mailed there.
+    pub email_verified_at: Option<DateTime<Utc>>,
     /// Name for people; may be empty.
     pub name: String,
     /// Roles, sorted.

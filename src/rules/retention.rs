@@ -20,10 +20,13 @@ pub enum Kept {
     AuditEvents,
     /// Counts of failed attempts, since the latest.
     Throttles,
-    /// What others were told, since then. What could not be delivered stays until somebody decides.
+    /// What others were told, since then.
     Deliveries,
     /// What happened in each hour, since its end.
     HourlyFigures,
+    /// What could not be delivered, since it was last to be tried: given up, or left by whoever is not
+    /// told any more.
+    Undelivered,
 }
 
 /// How long each is kept, where an operator sets it.
@@ -43,13 +46,16 @@ const ROTATED: TimeDelta = TimeDelta::days(7);
 /// So long it can be looked up that something was delivered.
 const DELIVERIES: TimeDelta = TimeDelta::days(7);
 
+/// So long somebody may still decide what becomes of it.
+const UNDELIVERED: TimeDelta = TimeDelta::days(30);
+
 /// So long a dead link is still known as one that was good.
 const ONE_TIME_LINKS: TimeDelta = TimeDelta::days(7);
 
 impl Kept {
     /// Everything, in the order in which it is deleted: rotated tokens, of which a session may have
     /// thousands, before the sessions that would take them along.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RotatedRefreshTokens,
         Self::EndedSessions,
         Self::OneTimeLinks,
@@ -57,6 +63,7 @@ impl Kept {
         Self::Throttles,
         Self::Deliveries,
         Self::HourlyFigures,
+        Self::Undelivered,
     ];
 
     /// Its name in answers.
@@ -69,6 +76,7 @@ impl Kept {
             Self::Throttles => "throttles",
             Self::Deliveries => "deliveries",
             Self::HourlyFigures => "hourly_figures",
+            Self::Undelivered => "undelivered",
         }
     }
 
@@ -82,13 +90,14 @@ impl Kept {
             Self::Throttles => "counts of failed attempts",
             Self::Deliveries => "deliveries",
             Self::HourlyFigures => "hourly figures",
+            Self::Undelivered => "deliveries that failed",
         }
     }
 
     /// Could anybody look for a row that is gone? Then the audit says that it was deleted.
     pub fn is_missed(self) -> bool {
         match self {
-            Self::EndedSessions | Self::AuditEvents => true,
+            Self::EndedSessions | Self::AuditEvents | Self::Undelivered => true,
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
@@ -105,7 +114,7 @@ impl Kept {
             Self::OneTimeLinks => "verification_tokens",
             Self::AuditEvents => "audit_events",
             Self::Throttles => "throttles",
-            Self::Deliveries => "outbox",
+            Self::Deliveries | Self::Undelivered => "outbox",
             Self::HourlyFigures => "hourly_figures",
         }
     }
@@ -119,7 +128,8 @@ impl Kept {
             Self::RotatedRefreshTokens
             | Self::OneTimeLinks
             | Self::Throttles
-            | Self::Deliveries => None,
+            | Self::Deliveries
+            | Self::Undelivered => None,
         }
     }
 
@@ -133,6 +143,7 @@ impl Kept {
             Self::Throttles => FORGOTTEN_AFTER,
             Self::Deliveries => DELIVERIES,
             Self::HourlyFigures => retention.figures,
+            Self::Undelivered => UNDELIVERED,
         }
     }
 

@@ -48,18 +48,20 @@ pub async fn ask(
         .store
         .write(now, move |tx| {
             Box::pin(async move {
-                if tx.lock_user(user_id).await?.is_none() {
-                    return Err(Error::NotFound("user"));
-                }
+                let before = tx.lock_user(user_id).await?;
+                let before = before.ok_or(Error::NotFound("user"))?;
                 if !tx.is_live(session_id).await? {
                     let end = None;
                     return Err(Refusal::SessionEnded { session_id, end }.into());
                 }
                 tx.void_verification_tokens(Purpose::EmailChange, Some(user_id))
                     .await?;
+                // Who has the account is told before anything changes; and in either case, or a mail
+                // more or less would tell whether somebody else has the address.
                 let event = AuditEvent::new(origin, Action::EmailChangeAsked)
                     .subject(user_id)
-                    .session(session_id);
+                    .session(session_id)
+                    .tell(before.email, None);
                 if tx.find_user_by_email(&email).await?.is_some() {
                     return Ok(tx.audit(event.reason("address-taken")).await?);
                 }
@@ -72,8 +74,7 @@ pub async fn ask(
                     consumed: false,
                 };
                 tx.insert_link(Purpose::EmailChange, link, &hash).await?;
-                let event = event.address(email.as_str()).link(id);
-                Ok(tx.audit(event).await?)
+                Ok(tx.audit(event.tell(email.as_str(), Some(id))).await?)
             })
         })
         .await
@@ -132,7 +133,8 @@ pub async fn confirm(context: &Context, token: &str, visitor: &Visitor) -> Resul
                 end_sessions(tx, others, EndReason::EmailChanged, origin).await?;
                 let event = AuditEvent::new(origin, Action::EmailChanged)
                     .subject(user_id)
-                    .address(before.email);
+                    .tell(before.email, None)
+                    .tell(email.as_str(), None);
                 Ok(tx.audit(event).await?)
             })
         })

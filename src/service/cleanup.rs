@@ -12,6 +12,7 @@ use crate::service::end_session::end_past_limit;
 use crate::service::error::{Error, ended_so_far};
 use crate::service::figures;
 use crate::service::lease::Lease;
+use crate::service::mail::files;
 use crate::service::policies::apply_policies;
 use crate::service::touches::write_touches;
 use crate::settings::Settings;
@@ -65,16 +66,18 @@ impl CleanedUp {
 /// # Errors
 /// [`Error::HalfWay`] if the database fails after some of it was done; the next one does the rest.
 pub async fn cleanup(context: &Context, origin: Origin) -> Result<CleanedUp, Error> {
+    drop_old_mails(context).await;
     clean(context, origin, None).await
 }
 
 /// A round of the schedule: [`cleanup`], if this node holds the lease or can take it, and for as
-/// long as it does. None if another node has it.
+/// long as it does. None if another node has it. Files are each node's own.
 pub async fn round(context: &Context) -> Result<Option<CleanedUp>, Error> {
     // Each node for itself, whoever holds the lease.
     if let Err(error) = figures::write_checks(context).await {
         tracing::warn!(%error, "the checks of this node were not counted; the next round does it");
     }
+    drop_old_mails(context).await;
     let Some(lease) = Lease::take(context).await? else {
         return Ok(None);
     };
@@ -153,6 +156,17 @@ async fn clean_all(
         act.await?;
     }
     Ok(())
+}
+
+/// Mails that are files; one that cannot be deleted now is so in a later round.
+async fn drop_old_mails(context: &Context) {
+    let (directory, now) = (files::directory(&context.settings), context.now());
+    let task = tokio::task::spawn_blocking(move || files::delete_old(&directory, now));
+    match task.await {
+        Ok(Ok(0)) | Err(_) => {}
+        Ok(Ok(deleted)) => tracing::info!(deleted, "old mails that are files were deleted"),
+        Ok(Err(error)) => tracing::warn!(%error, "old mails that are files were not deleted"),
+    }
 }
 
 /// Whoever is asked to clean up may; on the schedule only who holds the lease.

@@ -4,6 +4,7 @@
 
 mod host;
 mod mail;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use crate::service::doctor::host::check_host;
 pub use crate::service::doctor::mail::check_mail;
+pub use crate::service::doctor::webhook::check_webhook;
 
 use crate::clock::Clock;
 use crate::rules::role::Role;

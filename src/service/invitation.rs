@@ -1,6 +1,7 @@
 //! One-time links on which a person chooses a password, the first or a new one.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use crate::entropy;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
@@ -11,7 +12,8 @@ use crate::service::change_password::{judge_password, keep_password};
 use crate::service::error::Error;
 use crate::service::links::link_url;
 use crate::service::sign_in::Visitor;
-use crate::service::tokens::{link_token, token_hash};
+use crate::service::tokens::{link_token, mail_tag, same_secret, token_hash};
+use crate::service::verify_email::note_arrival;
 use crate::settings::Secret;
 use crate::store::Transaction;
 use crate::store::verification_tokens::Purpose;
@@ -52,27 +54,30 @@ pub async fn invite(
 
 /// The user whom a link lets choose a password, while it is good.
 pub async fn find_invited(context: &Context, token: &str) -> Result<UserRecord, Error> {
-    let now = context.now();
-    let found = context
-        .store
-        .find_verification_token(Purpose::Invitation, &token_hash(token), now)
-        .await?;
-    let user_id = found.flatten().ok_or(Error::DeadLink)?;
-    context
-        .store
-        .find_user(user_id, now)
-        .await?
-        .ok_or(Error::DeadLink)
+    Ok(find(context, token).await?.1)
 }
 
-/// Chooses a password by a link, which is used up. The user's sessions end.
+async fn find(context: &Context, token: &str) -> Result<(Uuid, UserRecord), Error> {
+    let now = context.now();
+    let hash = token_hash(token);
+    let found = context.store.find_link(Purpose::Invitation, &hash, now);
+    let link = found.await?.ok_or(Error::DeadLink)?;
+    let user = context.store.find_user(link.user_id, now).await?;
+    Ok((link.id, user.ok_or(Error::DeadLink)?))
+}
+
+/// Chooses a password by a link, which is used up. The user's sessions end. `mailed` is what only the
+/// link in the mail has beside its token; with it, the address is known to be the user's.
 pub async fn accept(
     context: &Context,
     token: &str,
+    mailed: Option<&Secret>,
     password: &Secret,
     visitor: &Visitor,
 ) -> Result<UserRecord, Error> {
-    let user = find_invited(context, token).await?;
+    let (id, user) = find(context, token).await?;
+    let tag = mail_tag(context, id);
+    let by_mail = mailed.is_some_and(|mailed| same_secret(mailed.reveal(), tag.reveal()));
     judge_password(context, password, &user.email, &user.name)?;
     let new = context.passwords.hash(&context.keys(), password).await?;
     let hash = token_hash(token);
@@ -80,7 +85,7 @@ pub async fn accept(
         actor: Actor::User(user.id),
         ip: Some(visitor.ip),
     };
-    let user_id = user.id;
+    let (user_id, email) = (user.id, user.email.clone());
     context
         .store
         .write(context.now(), move |tx| {
@@ -92,6 +97,9 @@ pub async fn accept(
                     return Err(Error::DeadLink);
                 }
                 keep_password(tx, user_id, new, true, origin).await?;
+                if by_mail {
+                    note_arrival(tx, user_id, &email, origin).await?;
+                }
                 let event = AuditEvent::new(origin, Action::InvitationUsed).subject(user_id);
                 Ok(tx.audit(event).await?)
             })
@@ -103,7 +111,7 @@ pub async fn accept(
 /// A link about to be kept.
 pub(super) struct Draft {
     token: Secret,
-    id: uuid::Uuid,
+    id: Uuid,
     expires_at: DateTime<Utc>,
 }
 

@@ -19,6 +19,9 @@ pub const REPORT_LIFETIME: TimeDelta = TimeDelta::days(3);
 /// How long a link that confirms an e-mail address is good.
 pub const EMAIL_LIFETIME: TimeDelta = TimeDelta::hours(24);
 
+/// How long a link that verifies the address of now is good.
+pub const VERIFY_LIFETIME: TimeDelta = TimeDelta::hours(1);
+
 /// The whole address of a link. It begins with the public URL of the settings, whatever host a
 /// request names.
 pub fn link_url(context: &Context, purpose: Purpose, token: &Secret) -> Secret {
@@ -28,6 +31,7 @@ pub fn link_url(context: &Context, purpose: Purpose, token: &Secret) -> Secret {
         Purpose::Reset => ("new-password", "token"),
         Purpose::Report => ("not-me", "token"),
         Purpose::EmailChange => ("confirm-email", "token"),
+        Purpose::EmailVerify => ("verify-email", "token"),
         // Sent by a form, never by a link.
         Purpose::SessionChoice => ("sign-in/choice", "choice_token"),
     };
@@ -36,12 +40,14 @@ pub fn link_url(context: &Context, purpose: Purpose, token: &Secret) -> Secret {
 }
 
 /// A link about to be made, at its first or a later attempt to mail it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) id: Uuid,
     pub(super) purpose: Purpose,
     pub(super) user_id: UserId,
     pub(super) session_id: Option<SessionId>,
+    /// The address that it is mailed to.
+    pub(super) email: String,
     pub(super) expires_at: DateTime<Utc>,
 }
 
@@ -52,7 +58,8 @@ pub(super) async fn ensure_link(
     wanted: Wanted,
 ) -> Result<Option<Secret>, Error> {
     let now = context.now();
-    let token = link_token(context, wanted.purpose, wanted.id);
+    let purpose = wanted.purpose;
+    let token = link_token(context, purpose, wanted.id);
     let hash = token_hash(token.reveal());
     let good = context
         .store
@@ -76,7 +83,7 @@ pub(super) async fn ensure_link(
                     id: wanted.id,
                     user_id: wanted.user_id,
                     session_id: wanted.session_id,
-                    email: None,
+                    email: Some(wanted.email),
                     expires_at: wanted.expires_at,
                     consumed: false,
                 };
@@ -85,7 +92,7 @@ pub(super) async fn ensure_link(
             })
         })
         .await?;
-    Ok(good.then(|| link_url(context, wanted.purpose, &token)))
+    Ok(good.then(|| link_url(context, purpose, &token)))
 }
 
 /// The address of a link that was made in its act. None if it is past its time, used or replaced.

@@ -3,11 +3,10 @@
 //! Knows how a mail leaves. What it says is decided in `compose`, how it reads in `letter`.
 
 mod compose;
+pub mod files;
 mod letter;
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -25,13 +24,10 @@ use crate::service::mail::letter::{Letter, Letters};
 use crate::service::outbox::{Deliverer, Delivering, NotDelivered};
 use crate::settings::{MailSecurity, Settings, Smtp};
 
-/// Directory of the mails that are files, in the data directory.
-const DIRECTORY: &str = "mails";
-
 /// Longest wait for each answer of the mail server.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Longest that one mail may take: two of them within the lease of their delivery.
+/// Longest that one mail may take, well within the lease of its delivery.
 const LONGEST: Duration = Duration::from_secs(45);
 
 /// Why mails cannot be sent at all.
@@ -70,7 +66,7 @@ impl Mailer {
     pub fn new(settings: &Settings) -> Result<Self, MailError> {
         let way = match &settings.smtp {
             Some(server) => Way::Server(transport(server).map_err(MailError::Tls)?),
-            None => Way::Files(settings.data_dir.join(DIRECTORY)),
+            None => Way::Files(files::directory(settings)),
         };
         let host = Url::parse(&settings.public_url)
             .ok()
@@ -103,14 +99,13 @@ impl Mailer {
     async fn send(
         &self,
         delivery: &Delivery,
-        number: usize,
         to: &str,
         letter: &Letter,
     ) -> Result<(), NotDelivered> {
         let to = to.parse::<Address>().map_err(|_| {
             NotDelivered::Never("the address cannot be written to by mail".to_owned())
         })?;
-        let id = format!("{}-{number}", delivery.id);
+        let id = delivery.id;
         let date = SystemTime::from(delivery.at);
         let message = Message::builder()
             .from(self.from.clone())
@@ -144,8 +139,7 @@ impl Mailer {
                 }
             }
             Way::Files(directory) => {
-                let path = directory.join(format!("{id}.eml"));
-                write(directory, &path, &message.formatted()).map_err(|_| {
+                let path = files::write(directory, id, &message.formatted()).map_err(|_| {
                     NotDelivered::Later("the file of the mail could not be written".to_owned())
                 })?;
                 let action = &delivery.action;
@@ -163,22 +157,12 @@ impl Deliverer for Mailer {
 
     fn deliver<'d>(&'d self, context: &'d Context, delivery: &'d Delivery) -> Delivering<'d> {
         Box::pin(async move {
-            let mails = compose(context, delivery).await.map_err(|error| {
+            let mail = compose(context, delivery).await.map_err(|error| {
                 tracing::warn!(%error, "a mail could not be composed");
                 NotDelivered::Later("what to write could not be found out".to_owned())
             })?;
-            // One address that takes no mail keeps the others from nothing.
-            let (mut taken, mut refused) = (mails.is_empty(), None);
-            for (number, (to, letter)) in mails.iter().enumerate() {
-                match self.send(delivery, number, to, letter).await {
-                    Ok(()) => taken = true,
-                    Err(later @ NotDelivered::Later(_)) => refused = Some(later),
-                    Err(never) => refused = refused.or(Some(never)),
-                }
-            }
-            match refused {
-                Some(NotDelivered::Never(_)) if taken => Ok(()),
-                Some(refused) => Err(refused),
+            match mail {
+                Some((to, letter)) => self.send(delivery, &to, &letter).await,
                 None => Ok(()),
             }
         })
@@ -236,22 +220,4 @@ fn is_untrusted(error: &smtp::Error) -> bool {
         cause = inner.source();
     }
     false
-}
-
-/// For its owner alone, and whole or not at all.
-fn write(directory: &Path, path: &Path, mail: &[u8]) -> std::io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    let unfinished = path.with_extension("part");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    file.write_all(mail)?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)
 }

@@ -45,5 +45,7 @@ pub mod tokens;
 pub mod touches;
 mod typed_user;
 pub mod users;
+pub mod verify_email;
+pub mod webhook;
 
 pub use crate::service::context::{Context, StartError};

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::rules::audit::{Action, AuditEvent, Origin};
@@ -52,24 +53,28 @@ pub async fn deliver_forever(
     context: Arc<Context>,
     deliverers: Vec<Arc<dyn Deliverer>>,
 ) -> Infallible {
+    let each = deliverers.iter().map(|one| keep_delivering(&context, one));
+    // Side by side: one that is slow keeps no other waiting.
+    join_all(each).await;
+    std::future::pending().await
+}
+
+async fn keep_delivering(context: &Arc<Context>, deliverer: &Arc<dyn Deliverer>) -> Infallible {
+    let consumer = deliverer.consumer();
     let mut interval = tokio::time::interval(EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut working = true;
     loop {
         tokio::select! {
             _ = interval.tick() => {}
-            () = context.store.outbox_grown() => {}
+            () = context.store.outbox_grown(consumer) => {}
         }
-        let mut works = true;
-        for deliverer in &deliverers {
-            if let Err(error) = deliver_due(&context, deliverer).await {
-                works = false;
-                if working {
-                    tracing::warn!(%error, "the outbox cannot be read; it is tried again");
-                }
-            }
+        let done = deliver_due(context, deliverer).await;
+        if let (Err(error), true) = (&done, working) {
+            let consumer = consumer.code();
+            tracing::warn!(%error, consumer, "the outbox cannot be read; it is tried again");
         }
-        working = works;
+        working = done.is_ok();
     }
 }
 
@@ -93,13 +98,21 @@ pub async fn deliver_due(
         let mut under_way = tokio::task::JoinSet::new();
         for delivery in claimed {
             let (context, deliverer) = (Arc::clone(context), Arc::clone(deliverer));
-            under_way.spawn(async move { deliver_one(&context, &*deliverer, delivery).await });
+            under_way.spawn(async move { attempt(&context, &*deliverer, delivery).await });
         }
         // To the end of each: one that could not be written down is tried again when its lease is
         // over, and interrupts no other.
         let mut worst = Ok(());
-        while let Some(done) = under_way.join_next().await {
-            worst = worst.and(done.unwrap_or(Err(Error::Internal("a delivery"))));
+        while let Some(first) = under_way.join_next().await {
+            // Those that come to an end together are written down together, and none waits for that.
+            let mut done = vec![first];
+            done.extend(std::iter::from_fn(|| under_way.try_join_next()));
+            let came_to_an_end = done.iter().all(Result::is_ok);
+            let noted = note(context, done.into_iter().flatten().collect()).await;
+            worst = worst.and(noted);
+            if !came_to_an_end {
+                worst = worst.and(Err(Error::Internal("a delivery")));
+            }
         }
         worst?;
         tried += count;
@@ -109,24 +122,23 @@ pub async fn deliver_due(
     }
 }
 
-async fn deliver_one(
+async fn attempt(
     context: &Context,
     deliverer: &dyn Deliverer,
     delivery: Delivery,
-) -> Result<(), Error> {
+) -> (Delivery, Tried) {
     let outcome = if delivery.attempts > MAX_ATTEMPTS {
         // Whoever claimed it that often never came back to say so.
         Err(NotDelivered::Never("no attempt came to an end".to_owned()))
     } else {
         deliverer.deliver(context, &delivery).await
     };
-    let now = context.now();
     let tried = match outcome {
         Ok(()) => Tried::Delivered,
         Err(NotDelivered::Never(error)) => Tried::Dead { error },
         Err(NotDelivered::Later(error)) => match wait_after(delivery.attempts) {
             Some(wait) => Tried::Later {
-                due_at: now + wait,
+                due_at: context.now() + wait,
                 error,
             },
             None => Tried::Dead { error },
@@ -142,11 +154,17 @@ async fn deliver_one(
             tracing::warn!(%id, action, consumer, error, "not delivered and given up; see /admin/outbox");
         }
     }
+    (delivery, tried)
+}
+
+async fn note(context: &Context, done: Vec<(Delivery, Tried)>) -> Result<(), Error> {
     context
         .store
-        .write(now, move |tx| {
+        .write(context.now(), move |tx| {
             Box::pin(async move {
-                tx.note_attempt(&delivery, tried).await?;
+                for (delivery, tried) in done {
+                    tx.note_attempt(&delivery, tried).await?;
+                }
                 Ok(())
             })
         })

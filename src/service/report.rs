@@ -31,9 +31,15 @@ pub async fn find(
     Ok((user.ok_or(Error::DeadLink)?, session))
 }
 
-/// Ends all sessions of the user, the reported one among them. Returns the token of a link on
-/// which to choose a new password, since somebody else seems to know the old one.
-pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result<Secret, Error> {
+/// Ends all sessions of the user, the reported one among them, and takes the password away, since
+/// somebody else seems to know it. Returns the token of a link on which to choose a new one, unless the
+/// user's address is another by now than the one that the report's link was mailed to: whoever has
+/// that mailbox may stop what goes on, but not take the account over.
+pub async fn report(
+    context: &Context,
+    token: &str,
+    visitor: &Visitor,
+) -> Result<Option<Secret>, Error> {
     let hash = token_hash(token);
     let now = context.now();
     let id = entropy::new_id(now)?;
@@ -42,14 +48,12 @@ pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result
     let ip = Some(visitor.ip);
     let found = context.store.find_link(Purpose::Report, &hash, now).await?;
     let user_id = found.ok_or(Error::DeadLink)?.user_id;
-    context
+    let leads_on = context
         .store
         .write(now, move |tx| {
             Box::pin(async move {
                 // The user first, as every other act does.
-                if tx.lock_user(user_id).await?.is_none() {
-                    return Err(Error::DeadLink);
-                }
+                let user = tx.lock_user(user_id).await?.ok_or(Error::DeadLink)?;
                 let used = tx.consume_link(Purpose::Report, &hash).await?;
                 let link = used.ok_or(Error::DeadLink)?;
                 let origin = Origin {
@@ -65,17 +69,21 @@ pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result
                 // Whoever it was knows the password, and may have asked for such links too.
                 tx.clear_password(user_id).await?;
                 void_password_links(tx, user_id).await?;
+                if link.email.as_ref() != Some(&user.email) {
+                    return Ok(false);
+                }
                 let link = Link {
                     id,
                     user_id,
                     session_id: None,
-                    email: None,
+                    email: link.email,
                     expires_at: tx.now + RESET_LIFETIME,
                     consumed: false,
                 };
-                Ok(tx.insert_link(Purpose::Reset, link, &reset_hash).await?)
+                tx.insert_link(Purpose::Reset, link, &reset_hash).await?;
+                Ok::<_, Error>(true)
             })
         })
         .await?;
-    Ok(reset)
+    Ok(leads_on.then_some(reset))
 }

@@ -12,6 +12,7 @@ use crate::service::error::Error;
 use crate::service::sign_in::Visitor;
 use crate::service::throttle::{self, Target};
 use crate::service::tokens::token_hash;
+use crate::service::verify_email::note_arrival;
 use crate::settings::Secret;
 use crate::store::verification_tokens::Purpose;
 
@@ -78,9 +79,11 @@ pub async fn choose(
             Box::pin(async move {
                 let held = tx.lock_user(user_id).await?;
                 let used = tx.consume_link(Purpose::Reset, &hash).await?;
-                let usable = held.is_some_and(|user| user.enabled);
-                if !usable || used.is_none_or(|link| link.user_id != user_id) {
-                    return Err(Error::DeadLink);
+                let held = held.filter(|user| user.enabled).ok_or(Error::DeadLink)?;
+                let link = used.filter(|link| link.user_id == user_id);
+                let link = link.ok_or(Error::DeadLink)?;
+                if link.email.as_ref() == Some(&held.email) {
+                    note_arrival(tx, user_id, &held.email, origin).await?;
                 }
                 keep_password(tx, user_id, new, end_all, origin).await?;
                 let event = AuditEvent::new(origin, Action::PasswordReset).subject(user_id);

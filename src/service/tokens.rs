@@ -157,6 +157,13 @@ pub fn link_token(context: &Context, purpose: Purpose, id: Uuid) -> Secret {
     Secret::new(encode(&context.keys().derive(&label, id.as_bytes())))
 }
 
+/// What the link with this id has beside its token where it was mailed, and not where it was shown:
+/// whoever has it, has the mail.
+pub fn mail_tag(context: &Context, id: Uuid) -> Secret {
+    let tag = context.keys().derive("mailed link", id.as_bytes());
+    Secret::new(encode(&tag))
+}
+
 /// How a token that is looked up is kept.
 pub fn token_hash(token: &str) -> TokenHash {
     sha256(token)

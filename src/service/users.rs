@@ -355,8 +355,9 @@ async fn set_enabled(
         Action::UserEnabled
     } else {
         end_sessions(tx, Which::User(user_id), EndReason::UserDisabled, origin).await?;
-        tx.void_verification_tokens(Purpose::EmailChange, Some(user_id))
-            .await?;
+        for purpose in [Purpose::EmailChange, Purpose::EmailVerify] {
+            tx.void_verification_tokens(purpose, Some(user_id)).await?;
+        }
         Action::UserDisabled
     };
     Ok(tx

@@ -194,15 +194,9 @@ pub(super) fn sqlite_in(data_dir: &Path) -> Result<Secret, SettingsError> {
 pub(super) fn public_url(text: &str) -> Result<(String, String, bool), SettingsError> {
     const NAME: &str = "PORTCULLIS_PUBLIC_URL";
     let url = Url::parse(text).map_err(|error| fault(NAME, &format!("`{text}`: {error}")))?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     let https = match url.scheme() {
         "https" => true,
-        "http" if loopback => false,
+        "http" if is_loopback(&url) => false,
         "http" => {
             return Err(fault(
                 NAME,
@@ -224,6 +218,16 @@ pub(super) fn public_url(text: &str) -> Result<(String, String, bool), SettingsE
     }
     let origin = url.origin().ascii_serialization();
     Ok((origin.clone(), origin, https))
+}
+
+/// Does it lead to this machine, by a name or address that can lead nowhere else?
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, SettingsError> {

@@ -44,6 +44,7 @@ use sea_orm::sea_query::{Asterisk, Expr, Func, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use tokio::sync::Notify;
 
+use crate::rules::outbox::Consumer;
 use crate::settings::Secret;
 pub use crate::store::acts::Acts;
 use crate::store::change_list::Changes;
@@ -76,8 +77,12 @@ struct Inner {
     cache: ValidityCache,
     /// What this process has done.
     acts: Acts,
-    /// Told when this process has put something into the outbox.
-    outbox_grown: Notify,
+    /// Those for whom something is put into the outbox.
+    listeners: &'static [Consumer],
+    /// Told when this process has put something into the outbox for people ...
+    mail_grown: Notify,
+    /// ... and for the webhook: who has nothing to do is not woken for another.
+    webhook_grown: Notify,
 }
 
 impl Store {

@@ -8,6 +8,7 @@ use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use tokio::sync::Notify;
 
+use crate::rules::outbox::Consumer;
 use crate::settings::Settings;
 use crate::store::validity_cache::ValidityCache;
 use crate::store::{Acts, Inner, PATIENCE, Store, StoreError};
@@ -56,7 +57,9 @@ impl Store {
                 url: settings.database_url.clone(),
                 cache,
                 acts: Acts::default(),
-                outbox_grown: Notify::new(),
+                listeners: Consumer::listening(settings.webhook.is_some()),
+                mail_grown: Notify::new(),
+                webhook_grown: Notify::new(),
             }),
         })
     }

@@ -11,13 +11,15 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     Select,
 };
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::entropy;
-use crate::rules::audit::AuditEvent;
+use crate::rules::audit::{AuditEvent, Told};
 use crate::rules::id::{SessionId, UserId};
 use crate::rules::outbox::{Consumer, Delivery, DeliveryStatus};
 use crate::rules::record::Listed;
+use crate::rules::webhook;
 use crate::store::{Store, StoreError, Transaction};
 
 /// What came of an attempt.
@@ -40,9 +42,17 @@ pub enum Tried {
 }
 
 impl Store {
-    /// Waits until this process has put something into the outbox since it was last asked.
-    pub async fn outbox_grown(&self) {
-        self.inner.outbox_grown.notified().await;
+    /// Waits until this process has put something into the outbox for this consumer since that was
+    /// last asked.
+    pub async fn outbox_grown(&self, consumer: Consumer) {
+        self.grown(consumer).notified().await;
+    }
+
+    pub(super) fn grown(&self, consumer: Consumer) -> &Notify {
+        match consumer {
+            Consumer::Mail => &self.inner.mail_grown,
+            Consumer::Webhook => &self.inner.webhook_grown,
+        }
     }
 
     /// Deliveries of one status, newest first, from after `cursor` on.
@@ -72,30 +82,39 @@ impl Store {
 }
 
 impl Transaction {
-    /// Puts acts that were just written down into the outbox, once for each consumer who is told.
+    /// Puts acts that were just written down into the outbox, once for each who is told: for nobody who
+    /// does not listen, since that would never be delivered.
     pub(super) async fn tell_of(&mut self, acts: &[(Uuid, &AuditEvent)]) -> Result<(), StoreError> {
-        let mut rows = Vec::new();
-        for consumer in Consumer::ALL {
-            for (event_id, event) in acts.iter().filter(|(_, event)| consumer.wants(event)) {
-                rows.push(self.outbox_row(*consumer, *event_id, event)?);
+        for consumer in self.listeners() {
+            let mut rows = Vec::new();
+            for (event_id, event) in acts {
+                for told in consumer.tells(event) {
+                    rows.push(self.outbox_row(*consumer, told, *event_id, event)?);
+                }
             }
+            if rows.is_empty() {
+                continue;
+            }
+            Entity::insert_many(rows)
+                .exec_without_returning(self.connection())
+                .await?;
+            self.wake_deliverer(*consumer);
         }
-        if rows.is_empty() {
-            return Ok(());
-        }
-        Entity::insert_many(rows)
-            .exec_without_returning(self.connection())
-            .await?;
-        self.wake_deliverers();
         Ok(())
     }
 
     fn outbox_row(
         &self,
         consumer: Consumer,
+        told: Told,
         event_id: Uuid,
         event: &AuditEvent,
     ) -> Result<ActiveModel, StoreError> {
+        let (ip, detail) = match consumer {
+            Consumer::Mail => (event.origin.ip, event.detail.as_deref()),
+            // What is personal is not told, and so not kept either.
+            Consumer::Webhook => (None, webhook::detail(event)),
+        };
         Ok(ActiveModel {
             id: Set(entropy::new_id(self.now)?),
             event_id: Set(event_id),
@@ -107,16 +126,17 @@ impl Transaction {
             actor_id: Set(event.origin.actor.user_id().map(|user| user.0)),
             subject_id: Set(event.subject.map(|user| user.0)),
             session_id: Set(event.session_id.map(|session| session.0)),
-            ip: Set(event.origin.ip.map(|ip| ip.to_string())),
+            ip: Set(ip.map(|ip| ip.to_string())),
             reason: Set(event.reason.map(str::to_owned)),
-            detail: Set(event.detail.clone()),
-            address: Set(event.address.clone()),
-            link_id: Set(event.link_id),
+            detail: Set(detail.map(str::to_owned)),
+            address: Set(told.address),
+            link_id: Set(told.link_id),
             attempts: Set(0),
             due_at: Set(self.now),
             delivered_at: Set(None),
             dead_at: Set(None),
             last_error: Set(None),
+            receipt_id: Set(event.receipt_id),
         })
     }
 
@@ -195,17 +215,22 @@ impl Transaction {
             .filter(Column::DeadAt.is_not_null())
             .exec_with_returning(self.connection())
             .await?;
-        self.wake_deliverers();
-        Ok(rows.into_iter().next().map(Delivery::from))
+        let revived = rows.into_iter().next().map(Delivery::from);
+        let consumer = revived
+            .as_ref()
+            .map(|row| Consumer::from_code(&row.consumer));
+        if let Some(consumer) = consumer.flatten() {
+            self.wake_deliverer(consumer);
+        }
+        Ok(revived)
     }
 
-    /// Deletes what is kept of deliveries about a user.
-    pub(super) async fn drop_deliveries_about(
-        &mut self,
-        user_id: UserId,
-    ) -> Result<(), StoreError> {
+    /// Deletes what is kept of mails to a user. What a webhook is told of them holds nothing personal,
+    /// and says among other things that they are gone.
+    pub(super) async fn drop_mails_about(&mut self, user_id: UserId) -> Result<(), StoreError> {
         Entity::delete_many()
             .filter(Column::SubjectId.eq(user_id.0))
+            .filter(Column::Consumer.eq(Consumer::Mail.code()))
             .exec(self.connection())
             .await?;
         Ok(())
@@ -292,6 +317,7 @@ impl From<Model> for Delivery {
             session_id: row.session_id.map(SessionId),
             ip: row.ip,
             reason: row.reason,
+            receipt_id: row.receipt_id,
             detail: row.detail,
             address: row.address,
             link_id: row.link_id,

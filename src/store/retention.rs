@@ -57,9 +57,18 @@ impl Transaction {
                 use hourly_figures::{Column, Entity};
                 oldest::<Entity>(db, Column::Hour, over_by(cutoff), limit).await
             }
+            Kept::Undelivered => {
+                use outbox::{Column::DueAt, Entity};
+                oldest::<Entity>(db, DueAt, undelivered(cutoff), limit).await
+            }
         };
         Ok(deleted?)
     }
+}
+
+fn undelivered(cutoff: DateTime<Utc>) -> Expr {
+    let due = outbox::Column::DueAt.lte(cutoff);
+    outbox::Column::DeliveredAt.is_null().and(due)
 }
 
 /// Found by the index of this column, and deleted by their keys.
@@ -114,6 +123,7 @@ impl Store {
             Kept::Throttles => ("throttles", throttles::Column::UpdatedAt.lte(cutoff)),
             Kept::Deliveries => ("outbox", outbox::Column::DeliveredAt.lte(cutoff)),
             Kept::HourlyFigures => ("hourly_figures", over_by(cutoff)),
+            Kept::Undelivered => ("outbox", undelivered(cutoff)),
         };
         let count = Query::select()
             .expr(Func::count(Expr::col(Asterisk)))

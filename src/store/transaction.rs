@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
 
 use crate::rules::id::{SessionId, UserId};
+use crate::rules::outbox::Consumer;
 use crate::rules::session::Ended;
 use crate::store::acts::Act;
 use crate::store::validity_cache::weakness::Weakness;
@@ -21,8 +22,10 @@ pub struct Transaction {
     marks: Vec<Mark>,
     /// What is counted after its commit.
     acts: Vec<Act>,
-    /// Does the outbox hold something new after it?
-    told: bool,
+    /// For whom something is put into the outbox.
+    listeners: &'static [Consumer],
+    /// For whom the outbox holds something new after it.
+    told: Vec<Consumer>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,9 +71,16 @@ impl Transaction {
         self.marks.push(Mark::Ended(session_id, ended));
     }
 
-    /// After the commit, whoever delivers looks into the outbox at once.
-    pub(super) fn wake_deliverers(&mut self) {
-        self.told = true;
+    /// Those for whom something is put into the outbox.
+    pub(super) fn listeners(&self) -> &'static [Consumer] {
+        self.listeners
+    }
+
+    /// After the commit, whoever tells this consumer looks into the outbox at once.
+    pub(super) fn wake_deliverer(&mut self, consumer: Consumer) {
+        if !self.told.contains(&consumer) {
+            self.told.push(consumer);
+        }
     }
 
     /// After the commit, it is counted.
@@ -132,7 +142,8 @@ impl Store {
             inner,
             marks: Vec::new(),
             acts: Vec::new(),
-            told: false,
+            listeners: self.inner.listeners,
+            told: Vec::new(),
         };
         let outcome = act(&mut transaction).await?;
         Ok((outcome, transaction))
@@ -159,8 +170,8 @@ impl Store {
         if committed.is_ok() {
             self.acts().count(&acts);
         }
-        if told {
-            self.inner.outbox_grown.notify_one();
+        for consumer in told {
+            self.grown(consumer).notify_one();
         }
         committed
     }

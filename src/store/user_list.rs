@@ -191,6 +191,7 @@ impl Store {
             .map(|row| UserRecord {
                 id: UserId(row.id),
                 email: row.email,
+                email_verified_at: row.email_verified_at,
                 name: row.name,
                 roles: roles.remove(&row.id).unwrap_or_default(),
                 organizations: organizations.remove(&row.id).unwrap_or_default(),

@@ -27,6 +27,8 @@ pub struct Credentials {
     pub password_changed_at: Option<DateTime<Utc>>,
     /// May the account be used?
     pub enabled: bool,
+    /// Is the address known to be the user's?
+    pub email_verified: bool,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -45,6 +47,7 @@ impl From<users::Model> for Credentials {
             pepper_id: row.password_pepper_id,
             password_changed_at: row.password_changed_at,
             enabled: row.disabled_at.is_none(),
+            email_verified: row.email_verified_at.is_some(),
         }
     }
 }
@@ -76,6 +79,7 @@ impl Transaction {
             disabled_at: Set(None),
             created_at: Set(self.now),
             updated_at: Set(self.now),
+            email_verified_at: Set(None),
         };
         users::Entity::insert(row)
             .exec_without_returning(self.connection())
@@ -152,13 +156,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Changes a user's e-mail address.
+    /// Changes a user's e-mail address to one that has just shown to be the user's.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else has it.
     pub async fn set_email(&mut self, user_id: UserId, email: &Email) -> Result<bool, StoreError> {
         let updated = users::Entity::update_many()
             .col_expr(users::Column::Email, Expr::value(email.as_str()))
+            .col_expr(users::Column::EmailVerifiedAt, Expr::value(self.now))
             .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
             .filter(users::Column::Id.eq(user_id.0))
             .exec(self.connection())
@@ -167,11 +172,25 @@ impl Transaction {
         Ok(updated.rows_affected == 1)
     }
 
+    /// Notes since when this address is known to be the user's. False if it was before, or is not the
+    /// user's.
+    pub async fn verify_email(&mut self, user_id: UserId, email: &str) -> Result<bool, StoreError> {
+        let updated = users::Entity::update_many()
+            .col_expr(users::Column::EmailVerifiedAt, Expr::value(self.now))
+            .col_expr(users::Column::UpdatedAt, Expr::value(self.now))
+            .filter(users::Column::Id.eq(user_id.0))
+            .filter(users::Column::Email.eq(email))
+            .filter(users::Column::EmailVerifiedAt.is_null())
+            .exec(self.connection())
+            .await?;
+        Ok(updated.rows_affected == 1)
+    }
+
     /// Deletes a user and, by their foreign keys, everything that is the user's. False if there
     /// was none.
     pub async fn delete_user(&mut self, user_id: UserId) -> Result<bool, StoreError> {
         self.forget_user(user_id);
-        self.drop_deliveries_about(user_id).await?;
+        self.drop_mails_about(user_id).await?;
         let deleted = users::Entity::delete_by_id(user_id.0)
             .exec(self.connection())
             .await?;

@@ -37,6 +37,8 @@ pub enum Purpose {
     Report,
     /// Confirming a new e-mail address.
     EmailChange,
+    /// Showing that mails to the address of now arrive.
+    EmailVerify,
 }
 
 /// What a link is about.
@@ -48,7 +50,7 @@ pub struct Link {
     pub user_id: UserId,
     /// The session it is about.
     pub session_id: Option<SessionId>,
-    /// The e-mail address that it confirms.
+    /// The e-mail address that it confirms, or was mailed to.
     pub email: Option<String>,
     /// Dead from then on.
     pub expires_at: DateTime<Utc>,
@@ -65,6 +67,7 @@ impl Purpose {
             Self::Reset => "reset",
             Self::Report => "report",
             Self::EmailChange => "email-change",
+            Self::EmailVerify => "email-verify",
             Self::SessionChoice => "session-choice",
         }
     }

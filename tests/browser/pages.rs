@@ -39,6 +39,7 @@ async fn every_page_fits_every_screen_and_says_nothing_to_the_console() {
             "/new-password",
             "/not-me",
             "/confirm-email",
+            "/verify-email",
         ]
         .contains(&path.as_str());
         look_at(&browser, &server, path, !for_anybody).await;
@@ -146,6 +147,7 @@ async fn look_at(browser: &Chromium, server: &Server, path: &str, signed_in: boo
                 "/no/such/page",
                 "/invitation",
                 "/confirm-email",
+                "/verify-email",
                 "/new-password",
                 "/not-me",
             ]

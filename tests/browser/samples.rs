@@ -4,7 +4,7 @@ use portcullis::http::views::{
     AccountPage, AdminOverviewPage, AdminSessionsPage, AdminUserPage, AdminUsersPage, AuditPage,
     ChooseSessionPage, DeleteUserPage, EndEveryonePage, ErrorPage, InvitationDeadPage,
     InvitationMadePage, InvitationPage, NewUserPage, Page, PoliciesPage, PolicyPage, Renderer,
-    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage,
+    SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, VerifyEmailPage,
 };
 use serde_json::json;
 
@@ -29,6 +29,7 @@ fn drawn() -> Vec<(String, String)> {
         AccountPage SecurityPage AdminOverviewPage AdminSessionsPage EndEveryonePage AdminUserPage
         AdminUsersPage DeleteUserPage InvitationMadePage NewUserPage AuditPage ErrorPage
         PoliciesPage PolicyPage ChooseSessionPage SessionsPage InvitationDeadPage InvitationPage SetUpPage SignInPage StepUpPage
+        VerifyEmailPage
     }
     all
 }

@@ -35,6 +35,7 @@ pub(crate) async fn answers(server: &Server) -> Vec<(String, Answer)> {
         "/new-password?token=x",
         "/not-me?token=x",
         "/confirm-email?token=x",
+        "/verify-email?token=x",
         "/account/email",
         "/no/such/page",
         "/static/portcullis.svg",

@@ -47,3 +47,4 @@ mod stale;
 mod stats;
 mod step_up;
 mod tokens;
+mod webhook;

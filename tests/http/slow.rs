@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::Server;
+use crate::support::browser::{form, form_token};
+use crate::support::{Server, TestUser, Tokens};
 
 /// What the server grants every body, by its own clock and not by one that can be moved.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,16 +87,61 @@ async fn a_body_that_does_not_arrive_is_408_after_ten_seconds() {
 async fn who_is_put_out_before_the_body_has_arrived_does_nothing_by_it() {
     let server = Server::start().await;
     let admin = server.admin().await;
-    let (slow, other) = (server.sign_in(&admin).await, server.sign_in(&admin).await);
+    let slow = server.sign_in(&admin).await;
     let body = r#"{"email":"made@test.example","roles":["admin"]}"#;
+    let head = format!(
+        "POST /api/admin/users HTTP/1.1\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {}\r\n",
+        slow.access
+    );
+    let answer = put_out_meanwhile(&server, &admin, &slow, &head, body).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(answer.contains("session-ended"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_is_put_out_before_a_form_has_arrived_does_nothing_by_it() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let mut browser = server.signed_in_browser(&admin).await;
+    let page = browser.get("/admin/users/new").await;
+    let token = form_token(&page.text);
+    let fields = [("email", "made@test.example"), ("csrf_token", &token[..])];
+    let request = browser.request(reqwest::Method::GET, "/api/auth/session");
+    let who = browser.send(request).await.json();
+    let access = browser.access_cookie().unwrap().clone();
+    let slow = Tokens {
+        refresh: browser.cookies["portcullis_refresh"].clone(),
+        session_id: who["session"]["id"].as_str().unwrap().to_owned(),
+        access,
+        document: who,
+    };
+    let head = format!(
+        "POST /admin/users HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Sec-Fetch-Site: same-origin\r\nCookie: portcullis={}; portcullis_refresh={}\r\n",
+        slow.access, slow.refresh
+    );
+    let answer = put_out_meanwhile(&server, &admin, &slow, &head, &form(&fields)).await;
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    assert!(answer.contains("/sign-in?"), "{answer}");
+}
+
+/// Sends the beginning of a body, ends the session that sends it, then sends the rest. Returns the answer;
+/// nothing was done.
+async fn put_out_meanwhile(
+    server: &Server,
+    admin: &TestUser,
+    slow: &Tokens,
+    head: &str,
+    body: &str,
+) -> String {
+    let other = server.sign_in(admin).await;
     let address = server.base.strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     let (first, rest) = body.split_at(5);
+    let length = body.len();
     let head = format!(
-        "POST /api/admin/users HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
-         Authorization: Bearer {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{first}",
-        slow.access,
-        body.len()
+        "{head}Host: {address}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{first}"
     );
     stream.write_all(head.as_bytes()).unwrap();
     // Until it was admitted: its check is counted.
@@ -113,9 +159,8 @@ async fn who_is_put_out_before_the_body_has_arrived_does_nothing_by_it() {
         stream.read_to_string(&mut answer).unwrap();
         answer
     });
-    let answer = answer.await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
-    assert!(answer.contains("session-ended"), "{answer}");
     let made = "SELECT COUNT(*) FROM users WHERE email = 'made@test.example'";
+    let answer = answer.await.unwrap();
     assert_eq!(server.database.count(made).await, 0);
+    answer
 }

@@ -109,6 +109,11 @@ impl Bench {
         support::settings(self.directory.path(), &self.database, &[])
     }
 
+    /// Its data directory, which the processes beside it share.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// Another process on the same database: with connections and a cache of its own.
     pub(crate) async fn beside(&self) -> Arc<Context> {
         let settings = self.settings();

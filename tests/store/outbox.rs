@@ -275,6 +275,7 @@ async fn whoever_looks_for_work_passes_over_what_is_done() {
         (format!("SELECT id FROM outbox WHERE consumer = 'mail' AND {waiting} AND due_at <= 'now' ORDER BY due_at LIMIT 16"), "ix_outbox_waiting"),
         ("SELECT * FROM outbox WHERE dead_at IS NOT NULL AND id < x'00' ORDER BY id DESC LIMIT 51".to_owned(), "ix_outbox_dead"),
         ("SELECT id FROM outbox WHERE delivered_at < 'then' ORDER BY delivered_at LIMIT 500".to_owned(), "ix_outbox_delivered"),
+        ("SELECT id FROM outbox WHERE delivered_at IS NULL AND due_at <= 'then' ORDER BY due_at LIMIT 100".to_owned(), "ix_outbox_undelivered"),
     ] {
         let sql = format!("EXPLAIN QUERY PLAN {question}");
         let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await;

@@ -8,6 +8,7 @@ use portcullis::rules::figures::Hour;
 use portcullis::rules::retention::Kept;
 use portcullis::service::cleanup::{CleanedUp, cleanup, dry_run, retention, round};
 use portcullis::service::lease::{MAINTENANCE, PERIOD, give_back};
+use portcullis::service::mail::files;
 
 use crate::bench::{Bench, id};
 
@@ -17,6 +18,7 @@ on_both! {
     a_dry_run_counts_and_changes_nothing
     one_node_at_a_time_does_the_rounds
     a_node_that_lost_its_lease_stops
+    each_node_deletes_its_own_old_mails_and_no_other_file
 }
 
 fn text(at: DateTime<Utc>) -> String {
@@ -94,6 +96,12 @@ async fn lay(bench: &Bench, at: DateTime<Utc>) {
             // Told by the instant at which the hour is over.
             Hour::of(at).0,
             id()
+        ),
+        format!(
+            "INSERT INTO outbox (id, event_id, consumer, at, action, actor_kind, attempts, due_at, dead_at) \
+             VALUES ({}, {}, 'webhook', '{when}', 'session-ended', 'user', 20, '{when}', '{when}')",
+            bench.literal(id()),
+            bench.literal(id())
         ),
     ] {
         assert_eq!(bench.database.execute(&sql).await, 1, "{sql}");
@@ -180,7 +188,7 @@ async fn more_than_a_batch_goes_in_one_clean_up(bench: Bench) {
     let tokens = "SELECT COUNT(*) FROM refresh_tokens";
     assert_eq!(bench.database.count(tokens).await, 1);
     let audit = "SELECT COUNT(*) FROM audit_events WHERE action = 'cleaned-up' \
-                 AND detail = '0 sessions; deleted: 1 ended sessions'";
+                 AND detail = '0 sessions; deleted: 1 ended sessions, 1 deliveries that failed'";
     assert_eq!(bench.database.count(audit).await, 1);
     // Once more is no change, and nothing to write down.
     let again = cleanup(&bench.context, Origin::HOST).await.unwrap();
@@ -252,6 +260,48 @@ async fn one_node_at_a_time_does_the_rounds(bench: Bench) {
     bench.database.execute("DELETE FROM leases").await;
     assert!(round(&other).await.unwrap().is_some());
     assert!(round(&one).await.unwrap().is_none());
+}
+
+async fn each_node_deletes_its_own_old_mails_and_no_other_file(bench: Bench) {
+    let directory = files::directory(&bench.context.settings);
+    // There is none yet.
+    assert!(round(&bench.context).await.unwrap().is_some());
+    std::fs::create_dir_all(&directory).unwrap();
+    let lay = |name: &str, at: DateTime<Utc>| {
+        let file = std::fs::File::create(directory.join(name)).unwrap();
+        file.set_modified(at.into()).unwrap();
+    };
+    let limit = bench.now() - TimeDelta::days(7);
+    let (id, old) = (id(), limit - TimeDelta::days(1));
+    lay(&format!("{id}.eml"), limit);
+    lay(&format!("{id}.part"), old);
+    let stay = [
+        (
+            format!("{}.eml", crate::bench::id()),
+            limit + TimeDelta::seconds(1),
+        ),
+        (format!("{id}.txt"), old),
+        (format!("{}.eml", id.simple()), old),
+        ("notes.eml".to_owned(), old),
+        (format!("{id}.eml.bak"), old),
+    ];
+    for (name, at) in &stay {
+        lay(name, *at);
+    }
+    let elsewhere = bench.directory().join("kept");
+    std::fs::write(&elsewhere, "").unwrap();
+    let link = directory.join(format!("{}.eml", crate::bench::id()));
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    std::fs::create_dir(directory.join(format!("{}.eml", crate::bench::id()))).unwrap();
+    // Also a node that does not hold the lease.
+    let other = bench.beside().await;
+    assert!(round(&other).await.unwrap().is_none());
+    let left = std::fs::read_dir(&directory).unwrap().count();
+    assert_eq!(left, stay.len() + 2);
+    for (name, _) in &stay {
+        assert!(directory.join(name).exists(), "{name}");
+    }
+    assert!(elsewhere.exists() && link.is_symlink());
 }
 
 async fn a_node_that_lost_its_lease_stops(bench: Bench) {

@@ -69,9 +69,10 @@ impl Mail {
             .filter(|path| path.starts_with(page))
             .unwrap_or_else(|| panic!("no link to {page} in {}", self.text))
             .to_owned();
+        let escaped = line.replace('&', "&amp;");
         assert!(
             self.html
-                .contains(&format!("href=\"http://localhost:8080{line}\"")),
+                .contains(&format!("href=\"http://localhost:8080{escaped}\"")),
             "{}",
             self.html
         );
@@ -129,6 +130,16 @@ impl Server {
         let mails = mails_in(&directory);
         drop(std::fs::remove_dir_all(directory));
         mails
+    }
+}
+
+impl Server {
+    /// Sends what is due, and returns the one mail to this address among it.
+    pub async fn mail_to(&self, address: &str) -> Mail {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| mail.to == address);
+        assert_eq!(mails.len(), 1, "{address}: {mails:?}");
+        mails.remove(0)
     }
 }
 
@@ -198,4 +209,24 @@ impl Drop for MailServer {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// A certificate for this address, and its key: the paths of both.
+pub fn certificate(directory: &Path, address: &str) -> (String, String) {
+    let settings = format!(
+        "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n\
+         [name]\nCN = test\n\
+         [more]\nsubjectAltName = IP:{address}\nbasicConstraints = CA:FALSE\n"
+    );
+    std::fs::write(directory.join("settings.cnf"), settings).unwrap();
+    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+                     -config settings.cnf -keyout key.pem -out certificate.pem";
+    let done = Command::new("openssl")
+        .current_dir(directory)
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    (path("certificate.pem"), path("key.pem"))
 }

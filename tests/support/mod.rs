@@ -27,6 +27,7 @@ pub mod mail;
 pub mod mmdb;
 pub mod postgres;
 pub mod process;
+pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -221,10 +222,8 @@ impl Server {
                 let _ = follow.await;
             });
         });
-        let started = tokio::task::spawn_blocking(move || started.recv())
-            .await
-            .unwrap();
-        let (context, address, handle) = started.expect("the server did not start");
+        let started = tokio::task::spawn_blocking(move || started.recv()).await;
+        let (context, address, handle) = started.unwrap().expect("the server did not start");
         Self {
             base: format!("http://{address}"),
             clock,

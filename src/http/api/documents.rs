@@ -222,6 +222,8 @@ impl AdminSessionDocument {
 pub struct AdminUserDocument {
     id: UserId,
     email: String,
+    email_verified: bool,
+    email_verified_at: Option<DateTime<Utc>>,
     name: String,
     roles: Vec<String>,
     organizations: Vec<OrganizationDocument>,
@@ -244,6 +246,8 @@ impl From<UserRecord> for AdminUserDocument {
         Self {
             id: user.id,
             email: user.email,
+            email_verified: user.email_verified_at.is_some(),
+            email_verified_at: user.email_verified_at,
             name: user.name,
             roles: user.roles.iter().map(ToString::to_string).collect(),
             organizations: user

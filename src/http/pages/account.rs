@@ -41,26 +41,7 @@ pub struct NameForm {
 
 /// `GET /account`
 pub async fn show(by: SignedInUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let context = &State::of(&request).context;
-    let user = get_user(context, by.0.facts.user_id).await?;
-    let now = context.now();
-    page(
-        &request,
-        &AccountPage {
-            shell: shell(&request, &by.0, "Your account", Section::Account),
-            organization: user
-                .organizations
-                .into_iter()
-                .find(|o| Some(o.id) == by.0.facts.organization_id)
-                .map(|o| o.name),
-            email: user.email,
-            name: user.name,
-            roles: user.roles.iter().map(ToString::to_string).collect(),
-            live_sessions: user.live_sessions,
-            password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
-            created_at: Instant::new(user.created_at, now),
-        },
-    )
+    page(&request, &account_page(&request, &by.0).await?)
 }
 
 /// `GET /account/sessions`
@@ -177,6 +158,31 @@ pub async fn change_password(
             })
         }
     }
+}
+
+pub(super) async fn account_page(
+    request: &HttpRequest,
+    principal: &Principal,
+) -> Result<AccountPage, Problem> {
+    let context = &State::of(request).context;
+    let user = get_user(context, principal.facts.user_id).await?;
+    let now = context.now();
+    Ok(AccountPage {
+        shell: shell(request, principal, "Your account", Section::Account),
+        organization: user
+            .organizations
+            .into_iter()
+            .find(|o| Some(o.id) == principal.facts.organization_id)
+            .map(|o| o.name),
+        email: user.email,
+        email_verified: user.email_verified_at.is_some(),
+        name: user.name,
+        roles: user.roles.iter().map(ToString::to_string).collect(),
+        live_sessions: user.live_sessions,
+        password_changed_at: user.password_changed_at.map(|at| Instant::new(at, now)),
+        created_at: Instant::new(user.created_at, now),
+        problem: None,
+    })
 }
 
 async fn security_page(

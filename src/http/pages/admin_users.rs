@@ -332,6 +332,7 @@ pub(super) async fn user_page(
         sessions: cards(&sessions, by.facts.session_id, now),
         live_sessions: user.live_sessions,
         email: user.email,
+        email_verified: user.email_verified_at.is_some(),
         name: user.name,
         problem: None,
         may_impersonate: objection.is_none(),

@@ -19,6 +19,8 @@ use crate::service::invitation;
 struct InvitationQuery {
     #[serde(default)]
     token: String,
+    #[serde(default)]
+    mailed: String,
 }
 
 /// The form.
@@ -26,6 +28,7 @@ struct InvitationQuery {
 #[serde(deny_unknown_fields)]
 pub struct InvitationForm {
     token: Password,
+    mailed: Option<Password>,
     password: Password,
     password_again: Password,
 }
@@ -35,7 +38,7 @@ pub async fn show(_by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pr
     let query: InvitationQuery = body::query(&request)?;
     match invitation::find_invited(&State::of(&request).context, &query.token).await {
         Ok(user) => {
-            let drawn = invitation_page(&request, user, query.token, None)?;
+            let drawn = invitation_page(&request, user, query.token, query.mailed)?;
             page(&request, &drawn)
         }
         Err(Error::DeadLink) => dead(&request),
@@ -53,8 +56,9 @@ pub async fn submit(
     let token = fields.token.0.reveal();
     let accepted = match must_match(&fields.password, &fields.password_again) {
         Ok(()) => {
-            let visitor = state.visitor(&request);
-            invitation::accept(&state.context, token, &fields.password.0, &visitor).await
+            let (password, visitor) = (&fields.password.0, state.visitor(&request));
+            let mailed = fields.mailed.as_ref().map(|mailed| &mailed.0);
+            invitation::accept(&state.context, token, mailed, password, &visitor).await
         }
         Err(error) => Err(error),
     };
@@ -67,7 +71,9 @@ pub async fn submit(
                 Err(Error::DeadLink) => return dead(&request),
                 Err(error) => return Err(error.into()),
             };
-            let drawn = invitation_page(&request, user, token.to_owned(), None)?;
+            let mailed = fields.mailed.as_ref().map(|mailed| mailed.0.reveal());
+            let mailed = mailed.unwrap_or_default().to_owned();
+            let drawn = invitation_page(&request, user, token.to_owned(), mailed)?;
             again(&request, error, |problem| InvitationPage {
                 problem: Some(problem),
                 ..drawn
@@ -80,16 +86,17 @@ fn invitation_page(
     request: &HttpRequest,
     user: UserRecord,
     token: String,
-    problem: Option<String>,
+    mailed: String,
 ) -> Result<InvitationPage, Problem> {
     Ok(InvitationPage {
         shell: bare_shell(request, "Choose a password")?,
         token,
+        mailed,
         email: user.email,
         name: user.name,
         first: !user.has_password,
         min_chars: min_chars(request),
-        problem,
+        problem: None,
     })
 }
 

@@ -18,3 +18,4 @@ pub mod set_up;
 pub mod shell;
 pub mod sign_in;
 pub mod step_up;
+pub mod verify_email;

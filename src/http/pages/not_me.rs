@@ -8,7 +8,7 @@ use crate::http::body;
 use crate::http::edge::see_other;
 use crate::http::guards::{Form, Perhaps};
 use crate::http::pages::invitation::dead;
-use crate::http::pages::shell::{bare_shell, card, page};
+use crate::http::pages::shell::{bare_shell, card, go_to, page};
 use crate::http::problem::Problem;
 use crate::http::state::State;
 use crate::http::views::NotMePage;
@@ -60,7 +60,8 @@ pub async fn submit(
     let state = State::of(&request);
     let token = form.fields.token.0.reveal();
     match report::report(&state.context, token, &state.visitor(&request)).await {
-        Ok(token) => {
+        Ok(None) => Ok(go_to("/sign-in", "reported")),
+        Ok(Some(token)) => {
             let path = format!("/new-password?token={}&reported=true", token.reveal());
             Ok(see_other(&path))
         }

@@ -34,6 +34,15 @@ const DONE: &[(&str, &str)] = &[
         "email-changed",
         "Your e-mail address was changed. Sign in with the new one from now on.",
     ),
+    (
+        "verify-mailed",
+        "A mail with a link is on its way to your address. The link works once, for an hour.",
+    ),
+    ("email-verified", "Your e-mail address is verified."),
+    (
+        "reported",
+        "All sessions of the account were ended, and its password works no more. Its e-mail address is another one by now than yours: tell your administrator.",
+    ),
     ("signed-out", "You are signed out."),
     (
         "password-chosen",

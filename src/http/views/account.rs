@@ -13,6 +13,8 @@ pub struct AccountPage {
     pub shell: Shell,
     /// E-mail address.
     pub email: String,
+    /// Whether it is known that mails to it arrive.
+    pub email_verified: bool,
     /// Name; may be empty.
     pub name: String,
     /// Roles.
@@ -25,6 +27,8 @@ pub struct AccountPage {
     pub password_changed_at: Option<Instant>,
     /// When the account was made.
     pub created_at: Instant,
+    /// Why the last try to have the address verified was refused.
+    pub problem: Option<String>,
 }
 
 impl Page for AccountPage {
@@ -34,12 +38,14 @@ impl Page for AccountPage {
         let full = Self {
             shell: samples::member("Your account", Section::Account),
             email: "ada@example.org".to_owned(),
+            email_verified: true,
             name: "Ada Lovelace".to_owned(),
             roles: vec!["editor".to_owned(), "billing".to_owned()],
             organization: Some("Analytical Engines".to_owned()),
             live_sessions: 3,
             password_changed_at: Some(samples::instant(-40 * 86_400)),
             created_at: samples::instant(-400 * 86_400),
+            problem: None,
         };
         vec![
             Self {
@@ -53,6 +59,8 @@ impl Page for AccountPage {
             Self {
                 shell: samples::admin("Your account", Section::Account),
                 email: "grace@example.org".to_owned(),
+                email_verified: false,
+                problem: Some("Too many mails were asked for. Try again in 2 minutes.".to_owned()),
                 name: String::new(),
                 roles: Vec::new(),
                 organization: None,

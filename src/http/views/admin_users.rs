@@ -156,6 +156,8 @@ pub struct AdminUserPage {
     pub id: String,
     /// E-mail address.
     pub email: String,
+    /// Whether it is known that mails to it arrive.
+    pub email_verified: bool,
     /// Name; may be empty.
     pub name: String,
     /// Roles as the form shows them, separated by commas.
@@ -203,6 +205,7 @@ impl Page for AdminUserPage {
             shell: samples::admin("Ada Lovelace", Section::AdminUsers),
             id: samples::id(1),
             email: "ada@example.org".to_owned(),
+            email_verified: true,
             name: "Ada Lovelace".to_owned(),
             roles_text: "editor, billing".to_owned(),
             roles: vec!["editor".to_owned(), "billing".to_owned()],
@@ -234,6 +237,7 @@ impl Page for AdminUserPage {
                 shell: samples::admin("grace@example.org", Section::AdminUsers),
                 id: samples::id(2),
                 email: "grace@example.org".to_owned(),
+                email_verified: false,
                 name: String::new(),
                 roles_text: "admin".to_owned(),
                 roles: vec!["admin".to_owned()],

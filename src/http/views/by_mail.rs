@@ -172,3 +172,26 @@ impl Page for ConfirmEmailPage {
         vec![page(None), page(Some("Somebody else uses it by now."))]
     }
 }
+
+/// `/verify-email`: shows behind a link that mails to the address arrive.
+#[derive(Clone, Serialize)]
+pub struct VerifyEmailPage {
+    /// The frame.
+    pub shell: Shell,
+    /// The link's token, sent back by the form.
+    pub token: String,
+    /// The address.
+    pub email: String,
+}
+
+impl Page for VerifyEmailPage {
+    const TEMPLATE: &'static str = "verify_email.html";
+
+    fn samples() -> Vec<Self> {
+        vec![Self {
+            shell: samples::signed_out("Verify your e-mail address"),
+            token: "sample-verify-token".to_owned(),
+            email: "ada@example.org".to_owned(),
+        }]
+    }
+}

@@ -44,7 +44,9 @@ pub use admin_users::{
 };
 pub use assets::{ICON, ICON_PATH, STYLESHEET, stylesheet_path};
 pub use audit::{ActionChoice, AuditPage, AuditRow};
-pub use by_mail::{ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage, ResetPage};
+pub use by_mail::{
+    ChangeEmailPage, ConfirmEmailPage, NewPasswordPage, NotMePage, ResetPage, VerifyEmailPage,
+};
 pub use error::ErrorPage;
 pub use instant::Instant;
 pub use outbox::{DeliveryRow, OutboxPage};
@@ -165,6 +167,10 @@ static TEMPLATES: &[(&str, &str)] = &[
     (
         "set_up.html",
         include_str!("../../../templates/set_up.html"),
+    ),
+    (
+        "verify_email.html",
+        include_str!("../../../templates/verify_email.html"),
     ),
     (
         "sign_in.html",

@@ -145,6 +145,8 @@ pub struct InvitationPage {
     pub shell: Shell,
     /// The link's token, sent back by the form.
     pub token: String,
+    /// What the link has beside it where it came by mail, sent back too; else empty.
+    pub mailed: String,
     /// Whose account it is.
     pub email: String,
     /// Their name; may be empty.
@@ -164,6 +166,7 @@ impl Page for InvitationPage {
         let first = Self {
             shell: samples::signed_out("Choose a password"),
             token: "sample-invitation-token".to_owned(),
+            mailed: String::new(),
             email: "ada@example.org".to_owned(),
             name: "Ada Lovelace".to_owned(),
             first: true,
@@ -173,6 +176,7 @@ impl Page for InvitationPage {
         vec![
             first.clone(),
             Self {
+                mailed: "sample-mail-tag".to_owned(),
                 name: String::new(),
                 first: false,
                 problem: Some(

@@ -1,6 +1,8 @@
 //! What a mail says about an act, and to whom it goes. Nobody is written to about what no longer
 //! concerns them.
 
+mod email;
+
 use chrono::{DateTime, Utc};
 
 use crate::rules::audit;
@@ -11,18 +13,21 @@ use crate::service::error::Error;
 use crate::service::invitation;
 use crate::service::links::{REPORT_LIFETIME, RESET_LIFETIME, Wanted, ensure_link, kept_link};
 use crate::service::mail::letter::{Action, Fact, Letter};
+use crate::service::tokens::mail_tag;
+use crate::settings::Secret;
 use crate::store::verification_tokens::Purpose;
 
-/// Addresses and what to write to each.
-type Mails = Vec<(String, Letter)>;
-
-/// The mails about one act; none where there is nobody to tell, or nothing any more.
-pub(super) async fn compose(context: &Context, delivery: &Delivery) -> Result<Mails, Error> {
+/// The mail about one act, and the address it goes to; none where there is nobody to tell, or nothing
+/// any more.
+pub(super) async fn compose(
+    context: &Context,
+    delivery: &Delivery,
+) -> Result<Option<(String, Letter)>, Error> {
     let Some(user_id) = delivery.subject_id else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let Some(user) = context.store.find_user(user_id, context.now()).await? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let letter = match audit::Action::from_code(&delivery.action) {
         Some(audit::Action::PasswordChanged) => Some(password_changed(context, delivery, &user)),
@@ -30,20 +35,17 @@ pub(super) async fn compose(context: &Context, delivery: &Delivery) -> Result<Ma
         Some(audit::Action::NewDevice) => new_device(context, delivery, &user).await?,
         Some(audit::Action::ResetAsked) => reset_asked(context, delivery, &user).await?,
         Some(audit::Action::InvitationMade) => invited(context, delivery, &user).await?,
-        Some(audit::Action::EmailChangeAsked) => email_change(context, delivery, &user).await?,
-        Some(audit::Action::EmailChanged) => Some(email_changed(context, delivery, &user)),
+        Some(audit::Action::EmailChangeAsked) if delivery.link_id.is_some() => {
+            email::to_confirm(context, delivery, &user).await?
+        }
+        Some(audit::Action::EmailChangeAsked) => email::asked(context, delivery, &user).await?,
+        Some(audit::Action::EmailChanged) => Some(email::changed(context, delivery, &user)),
+        Some(audit::Action::EmailVerifyAsked) => email::to_verify(context, delivery, &user).await?,
         // Nothing else is put into the outbox for mail.
         Some(_) | None => None,
     };
-    let Some(letter) = letter else {
-        return Ok(Vec::new());
-    };
-    // Of a changed address both are told, the old one first.
-    let mut to: Vec<String> = delivery.address.iter().cloned().collect();
-    if to.is_empty() || delivery.link_id.is_none() {
-        to.push(user.email);
-    }
-    Ok(to.into_iter().map(|to| (to, letter.clone())).collect())
+    let to = delivery.address.clone().unwrap_or(user.email);
+    Ok(letter.map(|letter| (to, letter)))
 }
 
 fn letter(context: &Context, user: &UserRecord, subject: &str) -> Letter {
@@ -164,14 +166,7 @@ async fn new_device(
     delivery: &Delivery,
     user: &UserRecord,
 ) -> Result<Option<Letter>, Error> {
-    let wanted = Wanted {
-        id: delivery.id,
-        purpose: Purpose::Report,
-        user_id: user.id,
-        session_id: delivery.session_id,
-        expires_at: delivery.at + REPORT_LIFETIME,
-    };
-    let Some(url) = ensure_link(context, wanted).await? else {
+    let Some(url) = report_link(context, delivery, user).await? else {
         return Ok(None);
     };
     let session = session_of(context, delivery).await?;
@@ -189,6 +184,23 @@ async fn new_device(
     }))
 }
 
+/// The link on which to say that what was done in a session was somebody else.
+async fn report_link(
+    context: &Context,
+    delivery: &Delivery,
+    user: &UserRecord,
+) -> Result<Option<Secret>, Error> {
+    let wanted = Wanted {
+        id: delivery.id,
+        purpose: Purpose::Report,
+        user_id: user.id,
+        session_id: delivery.session_id,
+        email: user.email.clone(),
+        expires_at: delivery.at + REPORT_LIFETIME,
+    };
+    ensure_link(context, wanted).await
+}
+
 async fn reset_asked(
     context: &Context,
     delivery: &Delivery,
@@ -203,6 +215,7 @@ async fn reset_asked(
         purpose: Purpose::Reset,
         user_id: user.id,
         session_id: None,
+        email: user.email.clone(),
         expires_at,
     };
     let Some(url) = ensure_link(context, wanted).await? else {
@@ -230,9 +243,12 @@ async fn invited(
     delivery: &Delivery,
     user: &UserRecord,
 ) -> Result<Option<Letter>, Error> {
-    let Some(url) = kept(context, Purpose::Invitation, delivery).await? else {
+    let kept = kept(context, Purpose::Invitation, delivery).await?;
+    let (Some(url), Some(id)) = (kept, delivery.link_id) else {
         return Ok(None);
     };
+    // The administrator sees the same link without this, and so cannot speak for the mailbox.
+    let url = format!("{url}&mailed={}", mail_tag(context, id).reveal());
     let first = !user.has_password;
     let (subject, told) = if first {
         ("You are invited", "An account was made for you.")
@@ -252,37 +268,6 @@ async fn invited(
         )],
         ..letter(context, user, subject)
     }))
-}
-
-async fn email_change(
-    context: &Context,
-    delivery: &Delivery,
-    user: &UserRecord,
-) -> Result<Option<Letter>, Error> {
-    let Some(url) = kept(context, Purpose::EmailChange, delivery).await? else {
-        return Ok(None);
-    };
-    Ok(Some(Letter {
-        paragraphs: words(&[
-            "Somebody, most likely you, wants to use this e-mail address for their account. It counts once it is confirmed.",
-        ]),
-        action: action("Confirm this address", &url),
-        closing: words(&[
-            "The link works once, for a day. If it was not you, there is nothing to do.",
-        ]),
-        ..letter(context, user, "Confirm your e-mail address")
-    }))
-}
-
-fn email_changed(context: &Context, delivery: &Delivery, user: &UserRecord) -> Letter {
-    Letter {
-        paragraphs: words(&[
-            "The e-mail address of your account was changed. From now on you sign in with the new one, and mails go there.",
-        ]),
-        facts: circumstances(delivery, None),
-        closing: words(&["If it was not you, tell your administrator at once."]),
-        ..letter(context, user, "Your e-mail address was changed")
-    }
 }
 
 async fn kept(

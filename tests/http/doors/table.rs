@@ -134,6 +134,8 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/not-me",                         "Perhaps", LINK, &[404]),
     door("GET",    "/confirm-email",                  "Perhaps", Body::Nothing, &[404]),
     door("POST",   "/confirm-email",                  "Perhaps", LINK, &[404]),
+    door("GET",    "/verify-email",                   "Perhaps", Body::Nothing, &[404]),
+    door("POST",   "/verify-email",                   "Perhaps", LINK, &[404]),
     door("GET",    "/step-up",                        "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/step-up",                        "SignedInUser", STEP_UP, &[303]),
     door("GET",    "/account",                        "SignedInUser", Body::Nothing, &[200]),
@@ -145,6 +147,8 @@ pub(super) const DOORS: &[Door] = &[
     door("POST",   "/account/security",               "SignedInUser", PASSWORD, &[422]),
     door("GET",    "/account/email",                  "SignedInUser", Body::Nothing, &[200]),
     door("POST",   "/account/email",                  "FreshUser", NEW_USER, &[422]),
+    // One address may ask for no more than a few mails.
+    door("POST",   "/account/email/verify",           "SignedInUser", NO_FIELDS, &[303, 429]),
     door("GET",    "/admin",                          "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/audit",                    "Admin", Body::Nothing, &[200]),
     door("GET",    "/admin/sessions",                 "Admin", Body::Nothing, &[200]),

@@ -25,9 +25,14 @@ async fn asvs_6_3_7_a_new_address_counts_once_it_is_confirmed_and_both_are_told(
 
     let asked = ask(&mut browser, "Ada@New.example").await;
     assert_eq!(asked.status, 200, "{}", asked.text);
-    let mails = server.mails().await;
-    assert_eq!(mails.len(), 1);
-    assert_eq!(mails[0].to, "ada@new.example");
+    // The old address is told before anything has changed, with a way to stop it.
+    let mut mails = server.mails().await;
+    mails.sort_by(|one, other| one.to.cmp(&other.to));
+    let to: Vec<&str> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, ["ada@new.example", "ada@test.example"]);
+    assert_eq!(mails[1].subject, "Your e-mail address is to be changed");
+    assert!(!mails[1].raw.contains("/confirm-email"), "{}", mails[1].raw);
+    mails[1].link("/not-me?token=");
     let link = mails[0].link("/confirm-email?token=");
     scan(&server, &link).await;
     assert_eq!(server.verify(&other.access).await.status, 200);
@@ -49,12 +54,13 @@ async fn asvs_6_3_7_a_new_address_counts_once_it_is_confirmed_and_both_are_told(
         200
     );
     let mails = server.mails().await;
-    let notices: Vec<&str> = mails
+    let mut notices: Vec<&str> = mails
         .iter()
         .filter(|mail| mail.subject == "Your e-mail address was changed")
         .map(|mail| mail.to.as_str())
         .collect();
-    assert_eq!(notices, ["ada@test.example", "ada@new.example"]);
+    notices.sort_unstable();
+    assert_eq!(notices, ["ada@new.example", "ada@test.example"]);
     // Used twice, it is refused; and what was mailed to the old address is good for nothing.
     assert_eq!(server.browser().get(&link).await.status, 404);
     let again = browser
@@ -73,13 +79,17 @@ async fn asking_needs_a_fresh_proof_and_tells_nothing_of_others() {
     server.user("ben@test.example", &[]).await;
     let mut browser = server.signed_in_browser(&ada).await;
     let free = ask(&mut browser, "free@test.example").await;
-    let link = server.mails().await[0].link("/confirm-email?token=");
+    let link = server.mail_to("free@test.example").await;
+    let link = link.link("/confirm-email?token=");
     let taken = ask(&mut browser, "ben@test.example").await;
     assert_eq!(
         taken.text.replace("ben@", ""),
         free.text.replace("free@", "")
     );
-    assert_eq!(server.mails().await.len(), 0);
+    // The asker's own mailbox gets the same either way, and the other address nothing.
+    let mails = server.mails().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ada.email);
     // The newer wish has replaced the older.
     assert_eq!(server.browser().get(&link).await.status, 404);
     for (email, status) in [
@@ -92,7 +102,8 @@ async fn asking_needs_a_fresh_proof_and_tells_nothing_of_others() {
     // Somebody else was quicker.
     server.advance(60);
     ask(&mut browser, "late@test.example").await;
-    let link = server.mails().await[0].link("/confirm-email?token=");
+    let link = server.mail_to("late@test.example").await;
+    let link = link.link("/confirm-email?token=");
     server.user("late@test.example", &[]).await;
     let refused = confirm(&mut browser, &link).await;
     assert_eq!(refused.status, 409, "{}", refused.text);
@@ -138,5 +149,41 @@ async fn a_link_is_dead_once_its_session_has_ended_or_the_password_has_changed()
         assert_eq!(refused.status, 404, "{end}: {}", refused.text);
         let addresses = "SELECT COUNT(*) FROM users WHERE email = 'ada@test.example'";
         assert_eq!(server.database.count(addresses).await, 1, "{end}");
+    }
+}
+
+#[tokio::test]
+async fn asvs_6_3_7_who_has_the_old_mailbox_can_stop_a_change_but_not_take_over_once_it_is_made() {
+    for confirmed in [false, true] {
+        let server = Server::start().await;
+        let ada = server.user("ada@test.example", &[]).await;
+        let mut browser = server.signed_in_browser(&ada).await;
+        ask(&mut browser, "new@test.example").await;
+        let mails = server.mails().await;
+        let to = |address: &str| mails.iter().find(|mail| mail.to == address).unwrap();
+        let stop = to("ada@test.example").link("/not-me?token=");
+        let change = to("new@test.example").link("/confirm-email?token=");
+        if confirmed {
+            assert_eq!(confirm(&mut browser, &change).await.status, 303);
+        }
+        let token = token(&stop);
+        let mut anybody = server.browser();
+        let fields = [("token", token.as_str())];
+        let stopped = anybody.submit(&stop, "/not-me", &fields).await;
+        assert_eq!(stopped.status, 303, "{}", stopped.text);
+        assert_eq!(browser.get("/account").await.status, 303, "it is ended");
+        for email in ["ada@test.example", "new@test.example"] {
+            assert_eq!(server.try_sign_in(email, PASSWORD).await.status, 401);
+        }
+        let leads_on = stopped.location().starts_with("/new-password?token=");
+        assert_eq!(leads_on, !confirmed, "{}", stopped.location());
+        if confirmed {
+            let page = anybody.get(stopped.location()).await;
+            let told = "tell your administrator";
+            assert!(page.text.contains(told), "{}", page.text);
+        } else {
+            let refused = server.browser().get(&change).await;
+            assert_eq!(refused.status, 404, "nothing is changed any more");
+        }
     }
 }

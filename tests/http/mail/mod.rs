@@ -6,6 +6,7 @@ mod new_device;
 mod outbox;
 mod reset_password;
 mod server;
+mod verify_email;
 
 use crate::support::{Answer, Browser, Server, TestUser};
 

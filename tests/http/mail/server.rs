@@ -2,10 +2,9 @@
 //! killed between an act and its mail.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::ask;
-use crate::support::mail::MailServer;
+use crate::support::mail::{MailServer, certificate};
 use crate::support::process::run;
 use crate::support::{Browser, Database, PASSWORD, Process, Server};
 
@@ -122,6 +121,42 @@ async fn what_the_mail_server_refuses_for_good_is_shown_and_can_be_tried_again_o
     assert_eq!(server.database.count(audited).await, 3);
 }
 
+#[tokio::test]
+async fn an_address_that_takes_no_mail_for_now_has_the_other_written_to_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mail_server = MailServer::start(directory.path(), &[]);
+    let server = server_for(mail_server.port).await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    let page = "/account/email";
+    let fields = [("email", "new@test.example")];
+    assert_eq!(browser.submit(page, page, &fields).await.status, 200);
+    assert_eq!(server.deliver_mail().await, 2);
+    let mails = mail_server.mails();
+    let mail = mails.iter().find(|mail| mail.to == "new@test.example");
+    let link = mail.unwrap().link("/confirm-email?token=");
+    let token = super::token(&link);
+    mail_server.refuse(&[("new@test.example", 451)]);
+    let fields = [("token", token.as_str())];
+    let done = browser.submit(&link, "/confirm-email", &fields).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let told = |address: &str| {
+        let mails = mail_server.mails();
+        let about = mails
+            .iter()
+            .filter(|mail| mail.subject == "Your e-mail address was changed");
+        about.filter(|mail| mail.to == address).count()
+    };
+    for tried in [2, 1, 1] {
+        assert_eq!(server.deliver_mail().await, tried);
+        assert_eq!((told("ada@test.example"), told("new@test.example")), (1, 0));
+        server.advance(60);
+    }
+    mail_server.refuse(&[]);
+    assert_eq!(server.deliver_mail().await, 1);
+    assert_eq!((told("ada@test.example"), told("new@test.example")), (1, 1));
+}
+
 /// A user with a password, and the variables for the program.
 fn prepare(directory: &Path, variables: &[(&str, &str)]) {
     let create = [
@@ -182,28 +217,11 @@ async fn a_mail_is_sent_though_the_program_was_killed_while_it_could_not_be_sent
     killed(true).await;
 }
 
-/// A certificate for an address that is this machine but is not called loopback.
-fn certificate(directory: &Path) {
-    let settings = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n\
-                    [name]\nCN = mail\n\
-                    [more]\nsubjectAltName = IP:0.0.0.0\nbasicConstraints = CA:FALSE\n";
-    std::fs::write(directory.join("settings.cnf"), settings).unwrap();
-    let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
-                     -config settings.cnf -keyout key.pem -out certificate.pem";
-    let done = Command::new("openssl")
-        .current_dir(directory)
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{done:?}");
-}
-
 #[tokio::test]
 async fn away_from_this_machine_mails_and_the_password_go_only_by_tls() {
     let (directory, mails) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    certificate(directory.path());
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    // This machine, but not called loopback.
+    let (certificate, key) = certificate(directory.path(), "0.0.0.0");
     let credentials = ["--user", "gate", "--password", "open / sesame"];
     let tls = ["--certificate", &certificate, "--key", &key];
     let mail_server = MailServer::start(mails.path(), &[&credentials[..], &tls[..]].concat());

@@ -43,6 +43,7 @@ const OPEN: &[&str] = &[
     "/new-password",
     "/not-me",
     "/confirm-email",
+    "/verify-email",
     "/static/{file}",
 ];
 

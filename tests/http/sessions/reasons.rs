@@ -1,25 +1,38 @@
-//! One act, one reason: in the row, in the audit, and in the refusal.
+//! One act, one reason: in the row, in the audit, in the cache, in the outbox and what a webhook gets of it, in
+//! the refusal, and in the words that the person sees.
 
 use portcullis::rules::audit::Origin;
 use portcullis::rules::end_reason::EndReason;
+use portcullis::rules::id::SessionId;
+use portcullis::rules::session::Stored;
 use portcullis::service::seed;
+use portcullis::store::StoreError;
 use reqwest::Method;
 use serde_json::json;
 
 use super::{House, sign_out, tokens_of};
+use crate::support::webhook::{Receiver, assert_nothing_personal};
 use crate::support::{PASSWORD, TestUser, Tokens};
 
 /// What the refusal says: its code, and the reason beside it.
 type Refusal = (&'static str, Option<&'static str>);
 
 #[tokio::test]
-async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
+async fn every_reason_stands_everywhere_and_is_told() {
+    let receiver = Receiver::start();
     for reason in EndReason::ALL {
-        let house = House::open_with(&[("PORTCULLIS_ACCESS_TOKEN_SECS", "3600")]).await;
+        let [url, secret] = receiver.variables();
+        let life = ("PORTCULLIS_ACCESS_TOKEN_SECS", "3600");
+        let house = House::open_with(&[life, url, secret]).await;
         let code = reason.code();
         let Some((ended, row)) = end(&house, *reason).await else {
+            told(&house, &receiver, code).await;
             continue;
         };
+        assert!(is_marked(&house, &ended).await, "{code}: no mark");
+        let ids = told(&house, &receiver, code).await;
+        assert_eq!(ids, [ended.session_id.as_str()], "{code}");
+        assert_words(&house, &ended, row.then(|| reason.words())).await;
         let (refusal, told): Refusal = match reason {
             EndReason::UserDisabled => ("user-disabled", Some(code)),
             EndReason::UserDeleted => ("user-gone", None),
@@ -62,6 +75,60 @@ async fn every_reason_stands_in_the_row_in_the_audit_and_in_the_refusal() {
             "{code}: one act, one reason"
         );
     }
+}
+
+/// Does the cache refuse this session without asking the table?
+async fn is_marked(house: &House, tokens: &Tokens) -> bool {
+    let context = &house.server.context;
+    let session_id = SessionId(tokens.session_id.parse().unwrap());
+    let table = async { Err(StoreError::Unavailable(None)) };
+    let cache = context.store.cache();
+    let found = cache.find_or_load(session_id, house.ada.id, context.now(), table);
+    found
+        .await
+        .is_ok_and(|found| matches!(found.stored(), Stored::Ended(_)))
+}
+
+/// Each end that is audited for this reason stands in the outbox once, for the webhook, which gets it once.
+/// Returns the sessions that it is told of.
+async fn told(house: &House, receiver: &Receiver, code: &str) -> Vec<String> {
+    let rows = "SELECT COUNT(*) FROM outbox o JOIN audit_events a ON a.id = o.event_id \
+                AND a.session_id = o.session_id AND a.reason = o.reason \
+                WHERE o.consumer = 'webhook' AND o.action = 'session-ended'";
+    let ends = house.audited_ends(code).await;
+    assert_ne!(ends, 0, "{code}");
+    assert_eq!(house.server.database.count(rows).await, ends, "{code}");
+    let posted = house.server.deliver_events().await;
+    let ended = (0..posted).filter_map(|_| {
+        let request = receiver.wait();
+        let event = &request["event"];
+        let data = &event["data"];
+        assert_nothing_personal(&request, &["@test", "127.0.0.1"]);
+        (event["type"] == "session.ended").then(|| {
+            assert_eq!(data["reason"], code, "{request}");
+            data["session_id"].as_str().unwrap().to_owned()
+        })
+    });
+    let ended: Vec<String> = ended.collect();
+    assert_eq!(i64::try_from(ended.len()).unwrap(), ends, "{code}");
+    assert_eq!(house.server.deliver_events().await, 0, "{code}");
+    ended
+}
+
+/// Whoever comes with the cookies of this session is shown why it has ended.
+async fn assert_words(house: &House, tokens: &Tokens, words: Option<&str>) {
+    let mut browser = house.server.browser();
+    browser.cookies.extend([
+        ("portcullis".to_owned(), tokens.access.clone()),
+        ("portcullis_refresh".to_owned(), tokens.refresh.clone()),
+    ]);
+    let page = browser.get("/account").await;
+    assert_eq!(page.status, 303, "{}", page.text);
+    let page = browser.get(page.location()).await;
+    let said = "because the session, or the account it belonged to, does not exist any more";
+    let words = words.map_or(said.to_owned(), |words| format!("because {words}"));
+    let text = page.text.replace("&#39;", "'");
+    assert!(text.contains(&words), "{words}: {text}");
 }
 
 /// Ends one session for this reason. None if it was looked at already; false if its row goes with its
@@ -117,7 +184,10 @@ async fn end(house: &House, reason: EndReason) -> Option<(Tokens, bool)> {
             let page = "/account/email";
             let fields = [("email", "new@test.example")];
             browser.submit(page, page, &fields).await;
-            let link = server.mails().await[0].link("/confirm-email?token=");
+            let link = server
+                .mail_to("new@test.example")
+                .await
+                .link("/confirm-email?token=");
             let token = link.split_once("token=").unwrap().1.to_owned();
             let fields = [("token", token.as_str())];
             browser.submit(&link, "/confirm-email", &fields).await;
@@ -249,6 +319,9 @@ async fn dead(house: &House, tokens: Tokens, code: &str) -> Option<(Tokens, bool
         (401, "session-ended")
     );
     assert_eq!(answer.json()["reason"], code);
+    let reason = EndReason::ALL.iter().find(|reason| reason.code() == code);
+    assert_words(house, &tokens, reason.map(|reason| reason.words())).await;
+    assert!(is_marked(house, &tokens).await, "{code}");
     let of_ada = if code == "idle" { 1 } else { 2 };
     assert_eq!(house.audited_ends(code).await, of_ada);
     assert_eq!(house.ended_rows(code).await, of_ada);

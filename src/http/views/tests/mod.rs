@@ -21,7 +21,7 @@ use super::{
     EndWherePage, ErrorPage, InvitationDeadPage, InvitationMadePage, InvitationPage,
     NewPasswordPage, NewUserPage, NotMePage, OutboxPage, Page, PoliciesPage, PolicyPage, Renderer,
     ResetPage, Section, SecurityPage, SessionsPage, SetUpPage, SignInPage, StepUpPage, TEMPLATES,
-    samples, stylesheet_path,
+    VerifyEmailPage, samples, stylesheet_path,
 };
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -76,6 +76,7 @@ fn drawn() -> Result<Vec<Drawn>, Box<dyn Error>> {
         SignInPage,
         ChooseSessionPage,
         StepUpPage,
+        VerifyEmailPage,
     ];
     Ok(all)
 }
