@@ -254,7 +254,7 @@ mod tests {
         // for the alignment of each of tokio's tasks, of which the database's driver spawns one a
         // question. Facts that lie there for long keep the memory of the task from being used again.
         assert_eq!(size_of::<HeldFacts>(), 216);
-        // A group is as many of these in a row, and is itself as large: two words fit where moka's
+        // A group is a row of these, and is itself as large: two words fit where moka's
         // entry leaves room for one and a gap.
         assert_eq!(size_of::<CachedSession>(), 16);
         assert_eq!(size_of::<Group>(), 16);
