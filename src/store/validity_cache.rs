@@ -8,7 +8,8 @@
 //! `and_try_compute_with`, which hold the key's lock, so that a mark is never overwritten and
 //! however many requests want a session that is not here, one of them asks the table. `insert`,
 //! `get_with` and `invalidate` hold no such lock against one another and are banned in the whole
-//! house.
+//! house. A key is that of a group of a few sessions, for moka's books are dear; whoever puts in
+//! what is known of one of them leaves the others as they are.
 //!
 //! Changes that other processes make are learnt from the change list. Facts are believed only while
 //! that list was read within the bound; marks of ended sessions always are, for an end is final.
@@ -18,13 +19,16 @@
 //! end at the hot sessions, a table in front of moka.
 //!
 //! moka drops what has been left alone for a while: facts in use are loaded anew, and so put in
-//! anew, long before. When there is no room it drops what was left alone longest, and not what was
-//! asked for seldom: only a signed token leads here, so nobody can flush the cache with inventions,
-//! and a mark that has just been made must not lose against a session that many ask about.
+//! anew, long before; and each load of a session drops those of its group that were left alone for
+//! as long. When there is no room moka drops the group that was left alone longest, and not what
+//! was asked for seldom: only a signed token leads here, so nobody can flush the cache with
+//! inventions, and a mark that has just been made must not lose against a session that many ask
+//! about.
 //!
 //! Knows nothing of what facts mean.
 
 mod cached_session;
+mod group;
 mod hot_sessions;
 mod versions;
 #[doc(hidden)]
@@ -50,6 +54,7 @@ use crate::store::validity_cache::cached_session::Remembered;
 pub use crate::store::validity_cache::cached_session::{
     Absent, CachedSession, HeldFacts, VerifiedToken,
 };
+use crate::store::validity_cache::group::{Group, GroupKey, Groups};
 use crate::store::validity_cache::hot_sessions::HotSessions;
 use crate::store::validity_cache::versions::{Version, Versions};
 
@@ -59,7 +64,8 @@ const SLACK: Duration = Duration::from_secs(60);
 /// Session facts and verified tokens, kept for a while.
 #[derive(Debug)]
 pub struct ValidityCache {
-    sessions: Cache<SessionId, CachedSession>,
+    sessions: Cache<GroupKey, Group>,
+    groups: Groups,
     hot: HotSessions,
     facts_ttl: TimeDelta,
     /// Left alone for so long, a session is dropped.
@@ -91,9 +97,11 @@ impl ValidityCache {
             // from the last writing would cost a list of all in the order of their writing.
             sessions: Cache::builder()
                 .max_capacity(capacity)
+                .weigher(|_, group: &Group| group.len())
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(idle)
                 .build(),
+            groups: Groups::new(capacity),
             hot: HotSessions::new(capacity),
             facts_ttl,
             idle,
@@ -182,6 +190,7 @@ impl ValidityCache {
             let version = Version::default();
             let stored = load.await?;
             return Ok(CachedSession::new(
+                session_id,
                 stored,
                 Some(user_id),
                 now,
@@ -192,10 +201,11 @@ impl ValidityCache {
         let mut apart = None;
         let outcome = self
             .sessions
-            .entry(session_id)
+            .entry(self.groups.key(session_id))
             .and_try_compute_with(async |entry| {
-                let before = entry.map(|entry| entry.into_value());
-                if let Some(before) = &before
+                let group = entry.map(|entry| entry.into_value());
+                let before = group.as_ref().and_then(|group| group.find(session_id));
+                if let Some(before) = before
                     && self.is_fresh(session_id, before, now)
                     && let Some(answer) = answer_for(user_id, before, now)
                 {
@@ -208,32 +218,34 @@ impl ValidityCache {
                 let version = self.versions.of(session_id, user_id);
                 let stored = load.await?;
                 let user_id = Some(user_id);
-                let loaded = CachedSession::new(stored, user_id, now, version, before.as_ref());
+                let loaded = CachedSession::new(session_id, stored, user_id, now, version, before);
                 let anothers = |before: &CachedSession| {
                     matches!(before, CachedSession::Open(_)) && before.user_id() != user_id
                 };
-                if before.as_ref().is_some_and(anothers)
-                    && matches!(loaded, CachedSession::Absent(_))
-                {
+                if before.is_some_and(anothers) && matches!(loaded, CachedSession::Absent(_)) {
                     // That a session is not this user's says nothing to the user whose it is.
                     apart = Some(loaded);
                     return Ok(Op::Nop);
                 }
                 self.put_hot(session_id, &loaded);
-                Ok::<_, StoreError>(Op::Put(loaded))
+                // moka sees to it only where the whole group is left alone.
+                let oldest = now - self.idle;
+                let group = Group::with(group.as_ref(), loaded, oldest);
+                Ok::<_, StoreError>(Op::Put(group))
             })
             .await?;
         if let Some(apart) = apart {
             return Ok(apart);
         }
-        match outcome {
+        let found = match outcome {
             CompResult::Inserted(entry)
             | CompResult::ReplacedWith(entry)
             | CompResult::Unchanged(entry)
-            | CompResult::Removed(entry) => Ok(entry.into_value()),
-            // `Nop` is answered only where there is an entry.
-            CompResult::StillNone(_) => Err(StoreError::Unavailable(None)),
-        }
+            | CompResult::Removed(entry) => entry.into_value().find(session_id).cloned(),
+            CompResult::StillNone(_) => None,
+        };
+        // `Nop` is answered only where it is there, and whatever is put in has it.
+        found.ok_or(StoreError::Unavailable(None))
     }
 
     /// From now on this session is refused, whatever load is under way.
@@ -241,18 +253,22 @@ impl ValidityCache {
         // At once; the mark may have to wait for a load.
         self.forget(session_id);
         self.sessions
-            .entry(session_id)
+            .entry(self.groups.key(session_id))
             .and_compute_with(async |entry| {
-                if entry.as_ref().is_some_and(|entry| entry.value().is_ended()) {
+                let group = entry.map(|entry| entry.into_value());
+                let before = group.as_ref().and_then(|group| group.find(session_id));
+                if before.is_some_and(CachedSession::is_ended) {
                     return Op::Nop;
                 }
                 let mark = Stored::Ended(ended);
-                let before = entry.map(|entry| entry.into_value());
-                let user_id = before.as_ref().and_then(CachedSession::user_id);
+                let user_id = before.and_then(CachedSession::user_id);
                 let version = Version::default();
-                let marked = CachedSession::new(mark, user_id, ended.at, version, before.as_ref());
+                let marked =
+                    CachedSession::new(session_id, mark, user_id, ended.at, version, before);
                 self.put_hot(session_id, &marked);
-                Op::Put(marked)
+                // Another process's clock may have told the instant: nothing is old because of it.
+                let oldest = DateTime::<Utc>::MIN_UTC;
+                Op::Put(Group::with(group.as_ref(), marked, oldest))
             })
             .await;
     }
@@ -296,7 +312,7 @@ impl ValidityCache {
     pub async fn held(&self) -> u64 {
         // moka counts when it tidies up, which it does when it is used, and it seldom is.
         self.sessions.run_pending_tasks().await;
-        self.sessions.entry_count()
+        self.sessions.weighted_size()
     }
 
     /// How often the table was asked.
@@ -318,9 +334,10 @@ impl ValidityCache {
         if let Some(held) = self.hot.get(session_id) {
             return Some(CachedSession::Open(held));
         }
-        let cached = self.sessions.get(&session_id).await?;
-        self.put_hot(session_id, &cached);
-        Some(cached)
+        let group = self.sessions.get(&self.groups.key(session_id)).await?;
+        let cached = group.find(session_id)?;
+        self.put_hot(session_id, cached);
+        Some(cached.clone())
     }
 
     fn put_hot(&self, session_id: SessionId, cached: &CachedSession) {

@@ -16,6 +16,9 @@
 //! - A version is only ever compared with today's, so it is that one or an old one. Raising it for
 //!   other reasons (the user, everybody, a neighbour in its slot) makes more facts old and is left
 //!   out.
+//! - The lock of a session is that of the few that moka holds together with it. That one of those is
+//!   loaded or marked is a wait for the lock, and leaves what is held of this one as it is, or
+//!   forgets it.
 //! - Facts whose own lifetime has passed are asked for again as if the cache had forgotten them.
 //! - An outage is that every question in it fails; a node that is down is one that nobody asks. A
 //!   push is a hint that a round should begin, which it may at any time.

@@ -15,6 +15,7 @@ mod bench;
 
 mod arrivals;
 mod cache;
+mod cache_groups;
 mod cache_race;
 mod cache_stress;
 mod cache_versions;

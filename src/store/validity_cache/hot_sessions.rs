@@ -161,7 +161,8 @@ mod tests {
             impersonation: None,
         };
         let stored = Stored::Open(facts);
-        let cached = CachedSession::new(stored, None, loaded_at, Version::default(), None);
+        let version = Version::default();
+        let cached = CachedSession::new(session_id, stored, None, loaded_at, version, None);
         if let CachedSession::Open(held) = cached {
             hot.put(&held);
         }
