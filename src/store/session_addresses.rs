@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::rules::audit::Action;
 use crate::rules::session_query::without_network;
-use crate::store::statistics::first_id_at;
+use crate::store::figures::first_id_at;
 use crate::store::{StoreError, Transaction};
 
 /// Rows changed by one transaction are no more than this in each table: within what both databases

@@ -380,7 +380,7 @@ fn answer_for(
         return Some(cached.clone());
     }
     let version = Version::default();
-    let gone = Stored::SessionGone;
+    let (gone, session_id) = (Stored::SessionGone, cached.session_id());
     matches!(cached, CachedSession::Open(_))
-        .then(|| CachedSession::new(gone, Some(user_id), now, version, None))
+        .then(|| CachedSession::new(session_id, gone, Some(user_id), now, version, None))
 }
