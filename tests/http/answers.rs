@@ -194,7 +194,7 @@ async fn answers_have_the_members_of_the_contract_and_no_others() {
             .json(),
         json!({ "cleaned": 0, "dry_run": false, "deleted": {
             "ended_sessions": 0, "rotated_refresh_tokens": 0, "one_time_links": 0,
-            "audit_events": 0, "deliveries": 0, "throttles": 0,
+            "audit_events": 0, "deliveries": 0, "throttles": 0, "hourly_figures": 0,
         } })
     );
 
