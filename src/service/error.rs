@@ -91,7 +91,9 @@ pub enum Error {
     #[error("{0}")]
     NoRoom(Box<NoRoom>),
     /// The choice of a session to end is unknown, used or expired.
-    #[error("Too much time has passed. Sign in once more.")]
+    #[error(
+        "This choice is open no more: it was made, too much time has passed, or your sessions were ended or your password changed meanwhile. Sign in once more."
+    )]
     DeadChoice,
     /// A one-time link or code is unknown, used, replaced or expired.
     #[error("This link has been used, replaced or has expired.")]

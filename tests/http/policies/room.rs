@@ -350,6 +350,8 @@ async fn a_sign_in_that_waits_for_a_choice_is_void_once_all_sessions_were_ended(
         let answer = house.choose(1, &begun, &json!(first.session_id)).await;
         assert_eq!(answer.status, 401, "{path}: {}", answer.text);
         assert_eq!(answer.code(), "invalid-credentials", "{path}");
+        let said = "your sessions were ended";
+        assert!(answer.text.contains(said), "{path}: {}", answer.text);
         assert_eq!(house.live(&ada).await, usize::from(own), "{path}");
         // Nobody else's, unless it was everybody's.
         let everyone = path == "/api/admin/sessions";
