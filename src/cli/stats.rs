@@ -48,7 +48,7 @@ pub(super) async fn run(context: &Context, args: &StatsArgs) -> Result<(), Failu
     }
     output::pairs(&now(&figures))?;
     output::line(format!(
-        "\nIn {}, by everything until {}:",
+        "\nIn {}, up to {}:",
         figures.range.words(),
         instant(figures.as_of)
     ))?;
