@@ -58,9 +58,10 @@ impl MigrationTrait for Migration {
             .await?;
         if manager.get_database_backend() == DbBackend::Sqlite {
             // It answers from an index alone only what stands in it, so also that a session has not
-            // ended, which all of this index have in common; first, or it would rather take the
-            // index over all sessions of a user, which is as good for it and has a column less.
-            let covering = &["ended_at", "user_id", "id"];
+            // ended, which all of this index have in common. Before the id, or it would rather take
+            // the index over all sessions of a user, which is as good for it and has a column less;
+            // and not first, or it would take this one for whatever is asked of live sessions.
+            let covering = &["user_id", "ended_at", "id"];
             replace_index(manager, covering).await?;
         }
         // Few among many.
