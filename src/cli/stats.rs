@@ -89,7 +89,7 @@ fn now(figures: &Figures) -> Vec<(&'static str, String)> {
 
 fn in_all(figures: &Figures) -> Vec<(&str, String)> {
     let totals = &figures.totals;
-    let span = |secs: Option<u64>| secs.map_or_else(|| "–".to_owned(), about);
+    let span = |secs: Option<u64>| secs.map_or_else(|| "–".to_owned(), span::rough);
     let peak = figures.peak;
     let mut pairs = vec![
         ("sessions created", totals.created.to_string()),
@@ -120,17 +120,6 @@ fn level(level: Level) -> String {
         count if count > COUNTED => format!("{count}, measured at {}", instant(level.at)),
         count => count.to_string(),
     }
-}
-
-/// A length of time, the smaller units left out where they do not matter.
-fn about(secs: u64) -> String {
-    let unit = match secs {
-        172_800.. => 86_400,
-        7_200.. => 3_600,
-        120.. => 60,
-        _ => 1,
-    };
-    span::words(secs / unit * unit)
 }
 
 /// Rounded down, so that "100.00 %" means all.

@@ -56,8 +56,11 @@ pub async fn prove<G: Guard, T: DeserializeOwned>(
     state
         .cookies
         .set_session(request, &signed_in, state.context.now());
-    let facts = signed_in.facts;
-    request.extensions_mut().insert(Proven(Principal { facts }));
+    let principal = Principal {
+        token_expires_at: signed_in.tokens.access.expires_at,
+        facts: signed_in.facts,
+    };
+    request.extensions_mut().insert(Proven(principal));
     Ok((G::admit(request).await?, fields))
 }
 

@@ -260,6 +260,7 @@ async fn renew(request: &HttpRequest, outcome: Authentication) -> Result<Princip
                 .cookies
                 .set_session(request, &signed_in, state.context.now());
             Ok(Principal {
+                token_expires_at: signed_in.tokens.access.expires_at,
                 facts: signed_in.facts,
             })
         }

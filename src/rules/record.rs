@@ -190,22 +190,3 @@ pub struct SessionSearch {
     /// Part of an e-mail address or name, or a whole e-mail address, client address or identifier.
     pub text: String,
 }
-
-/// Figures of the whole installation.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Statistics {
-    /// Users there are.
-    pub users: u64,
-    /// Of these, disabled.
-    pub disabled_users: u64,
-    /// Sessions that can be used.
-    pub live_sessions: u64,
-    /// Users with at least one of these.
-    pub signed_in_users: u64,
-    /// Sign-ins in the last 24 hours.
-    pub sign_ins_24h: u64,
-    /// Failed sign-ins in the last 24 hours.
-    pub failed_sign_ins_24h: u64,
-    /// Sessions ended in the last 24 hours, by reason.
-    pub ended_24h: Vec<(String, u64)>,
-}

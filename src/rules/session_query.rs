@@ -78,7 +78,7 @@ impl std::fmt::Display for SessionQuery {
 }
 
 /// What stands in the place of a network whose time is over.
-const NOT_KEPT: &str = "no longer kept";
+pub const NOT_KEPT: &str = "no longer kept";
 
 /// Words of the audit that hold a query, without the network it asks for; none if it asks for none.
 pub fn without_network(said: &str) -> Option<String> {

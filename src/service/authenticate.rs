@@ -38,6 +38,8 @@ pub enum Authentication {
 pub struct Principal {
     /// The facts of the session and its user.
     pub facts: Arc<HeldFacts>,
+    /// The access token that was presented, or was handed out meanwhile, is refused from then on.
+    pub token_expires_at: DateTime<Utc>,
 }
 
 /// Authenticates an access token.
@@ -103,7 +105,7 @@ pub async fn authenticate_again(
     let before = VerifiedToken {
         session_id: facts.session_id,
         user_id: facts.user_id,
-        expires_at: facts.expires_at.at(),
+        expires_at: principal.token_expires_at,
         auth_time: facts.auth_time.at(),
     };
     let cached = load(context, before, now).await?;
@@ -164,6 +166,7 @@ async fn settle(
             }
             let principal = Principal {
                 facts: Arc::clone(facts),
+                token_expires_at: verified.expires_at,
             };
             return Ok(Settled::Outcome(Authentication::SignedIn(principal)));
         }

@@ -13,7 +13,6 @@ use crate::rules::figures::{
     Bucket, Counts, Dimension, Figures, Hour, Kind, Level, Levels, Range, Row, Tally,
     counted_through,
 };
-use crate::rules::record::Statistics;
 use crate::service::Context;
 use crate::service::error::Error;
 use crate::store::COUNTED;
@@ -44,23 +43,6 @@ pub async fn overview(context: &Context, range: Range) -> Result<Figures, Error>
     let figures = look(context, &snapshot, range).await;
     snapshot.close().await?;
     figures
-}
-
-/// As [`overview`] of the last day, in the few figures that were there before.
-///
-/// # Errors
-/// [`Error::Unavailable`].
-pub async fn statistics(context: &Context) -> Result<Statistics, Error> {
-    let figures = overview(context, Range::Day).await?;
-    Ok(Statistics {
-        users: figures.now.users.count,
-        disabled_users: figures.now.disabled_users.count,
-        live_sessions: figures.now.live_sessions.count,
-        signed_in_users: figures.now.signed_in_users.count,
-        sign_ins_24h: figures.last_24h.created,
-        failed_sign_ins_24h: figures.last_24h.sign_in_failed,
-        ended_24h: figures.last_24h.ended_by_reason.into_iter().collect(),
-    })
 }
 
 /// How much there is now.

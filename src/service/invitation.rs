@@ -90,6 +90,8 @@ pub async fn accept(
         .store
         .write(context.now(), move |tx| {
             Box::pin(async move {
+                // The user first, as every other act does.
+                tx.lock_user(user_id).await?.ok_or(Error::DeadLink)?;
                 let used = tx
                     .consume_verification_token(Purpose::Invitation, &hash)
                     .await?;

@@ -65,8 +65,13 @@ pub(super) async fn ensure_link(
         .store
         .write(now, move |tx| {
             Box::pin(async move {
-                if now >= wanted.expires_at || tx.lock_user(wanted.user_id).await?.is_none() {
+                let Some(user) = tx.lock_user(wanted.user_id).await? else {
                     return Ok::<_, Error>(false);
+                };
+                // A new password is chosen at the address of now, and no other.
+                let elsewhere = wanted.purpose == Purpose::Reset && user.email != wanted.email;
+                if now >= wanted.expires_at || elsewhere {
+                    return Ok(false);
                 }
                 if let Some(found) = tx.find_link_by_id(wanted.id).await? {
                     return Ok(!found.consumed);

@@ -18,8 +18,8 @@ use crate::service::Context;
 use crate::service::error::Error;
 use crate::store::outbox::Tried;
 
-/// Deliveries claimed at once, and made side by side.
-const BATCH: u64 = 16;
+/// Deliveries made side by side.
+const AT_ONCE: u64 = 16;
 
 /// How often the outbox is looked into where nobody says that it has grown: another process, or
 /// time, may have made something due.
@@ -78,48 +78,67 @@ async fn keep_delivering(context: &Arc<Context>, deliverer: &Arc<dyn Deliverer>)
     }
 }
 
-/// Delivers all that is due for one consumer. Returns how many deliveries were tried.
+/// Delivers all that is due for one consumer, and what becomes due meanwhile: one that is slow keeps
+/// no other waiting. Returns how many deliveries were tried.
 pub async fn deliver_due(
     context: &Arc<Context>,
     deliverer: &Arc<dyn Deliverer>,
 ) -> Result<u64, Error> {
-    let mut tried = 0;
+    let consumer = deliverer.consumer();
+    let mut under_way = tokio::task::JoinSet::new();
+    let (mut tried, mut worst, mut more) = (0, Ok(()), true);
     loop {
-        let consumer = deliverer.consumer();
-        let claimed = context
-            .store
-            .write(context.now(), move |tx| {
-                Box::pin(async move {
-                    Ok::<_, Error>(tx.claim_deliveries(consumer, LEASE, BATCH).await?)
-                })
-            })
-            .await?;
-        let count = claimed.len() as u64;
-        let mut under_way = tokio::task::JoinSet::new();
-        for delivery in claimed {
-            let (context, deliverer) = (Arc::clone(context), Arc::clone(deliverer));
-            under_way.spawn(async move { attempt(&context, &*deliverer, delivery).await });
+        let busy = under_way.len() as u64;
+        // Not for each that comes to an end: many are claimed by one transaction.
+        if more && worst.is_ok() && busy <= AT_ONCE / 2 {
+            let room = AT_ONCE - busy;
+            match claim(context, consumer, room).await {
+                Ok(claimed) => {
+                    let count = claimed.len() as u64;
+                    (tried, more) = (tried + count, count == room);
+                    for delivery in claimed {
+                        let (context, deliverer) = (Arc::clone(context), Arc::clone(deliverer));
+                        under_way
+                            .spawn(async move { attempt(&context, &*deliverer, delivery).await });
+                    }
+                }
+                Err(error) => worst = Err(error),
+            }
         }
         // To the end of each: one that could not be written down is tried again when its lease is
         // over, and interrupts no other.
-        let mut worst = Ok(());
-        while let Some(first) = under_way.join_next().await {
-            // Those that come to an end together are written down together, and none waits for that.
-            let mut done = vec![first];
-            done.extend(std::iter::from_fn(|| under_way.try_join_next()));
-            let came_to_an_end = done.iter().all(Result::is_ok);
-            let noted = note(context, done.into_iter().flatten().collect()).await;
-            worst = worst.and(noted);
-            if !came_to_an_end {
-                worst = worst.and(Err(Error::Internal("a delivery")));
-            }
+        if under_way.is_empty() {
+            return worst.map(|()| tried);
         }
-        worst?;
-        tried += count;
-        if count < BATCH {
-            return Ok(tried);
+        tokio::select! {
+            Some(first) = under_way.join_next() => {
+                // Those that come to an end together are written down together.
+                let mut done = vec![first];
+                done.extend(std::iter::from_fn(|| under_way.try_join_next()));
+                let came_to_an_end = done.iter().all(Result::is_ok);
+                let noted = note(context, done.into_iter().flatten().collect()).await;
+                worst = worst.and(noted);
+                if !came_to_an_end {
+                    worst = worst.and(Err(Error::Internal("a delivery")));
+                }
+            }
+            () = context.store.outbox_grown(consumer), if !more => more = true,
+            () = tokio::time::sleep(EVERY), if !more => more = true,
         }
     }
+}
+
+async fn claim(
+    context: &Context,
+    consumer: Consumer,
+    at_most: u64,
+) -> Result<Vec<Delivery>, Error> {
+    let act = context.store.write(context.now(), move |tx| {
+        Box::pin(
+            async move { Ok::<_, Error>(tx.claim_deliveries(consumer, LEASE, at_most).await?) },
+        )
+    });
+    act.await
 }
 
 async fn attempt(

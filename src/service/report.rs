@@ -3,23 +3,38 @@
 use crate::entropy;
 use crate::rules::audit::{Action, Actor, AuditEvent, Origin};
 use crate::rules::end_reason::EndReason;
-use crate::rules::record::{SessionRecord, UserRecord};
+use crate::rules::record::SessionRecord;
 use crate::service::Context;
 use crate::service::change_password::void_password_links;
 use crate::service::end_session::end_sessions;
 use crate::service::error::Error;
-use crate::service::links::RESET_LIFETIME;
+use crate::service::links::{REPORT_LIFETIME, RESET_LIFETIME};
 use crate::service::sign_in::Visitor;
 use crate::service::tokens::{link_token, token_hash};
+use crate::service::users::set_enabled;
 use crate::settings::Secret;
 use crate::store::sessions::Which;
 use crate::store::verification_tokens::{Link, Purpose};
 
-/// The sign-in that a link reports, and its user; the session may be forgotten meanwhile.
+/// What a report led to. Everything has ended, and the password works no more, in each case.
+#[derive(Debug)]
+pub enum Reported {
+    /// The token of a link on which to choose a new password.
+    Choose(Secret),
+    /// The password is another than when the link was mailed, as when its owner has changed it since:
+    /// whoever has an old mail is not who chooses the next. A link for that can be asked for.
+    Ask,
+    /// The address is another one than the link was mailed to. Either that mailbox or the account is
+    /// in strange hands, so the account is disabled until an administrator knows which.
+    Disabled,
+}
+
+/// The sign-in that a link reports, and the address that the link was mailed to; the session may be
+/// forgotten meanwhile.
 pub async fn find(
     context: &Context,
     token: &str,
-) -> Result<(UserRecord, Option<SessionRecord>), Error> {
+) -> Result<(String, Option<SessionRecord>), Error> {
     let (now, hash) = (context.now(), token_hash(token));
     let found = context.store.find_link(Purpose::Report, &hash, now).await?;
     let link = found.ok_or(Error::DeadLink)?;
@@ -28,18 +43,13 @@ pub async fn find(
         Some(session_id) => context.store.find_session(session_id, now).await?,
         None => None,
     };
-    Ok((user.ok_or(Error::DeadLink)?, session))
+    let user = user.ok_or(Error::DeadLink)?;
+    Ok((link.email.unwrap_or(user.email), session))
 }
 
 /// Ends all sessions of the user, the reported one among them, and takes the password away, since
-/// somebody else seems to know it. Returns the token of a link on which to choose a new one, unless the
-/// user's address is another by now than the one that the report's link was mailed to: whoever has
-/// that mailbox may stop what goes on, but not take the account over.
-pub async fn report(
-    context: &Context,
-    token: &str,
-    visitor: &Visitor,
-) -> Result<Option<Secret>, Error> {
+/// somebody else seems to know it. Returns how it goes on.
+pub async fn report(context: &Context, token: &str, visitor: &Visitor) -> Result<Reported, Error> {
     let hash = token_hash(token);
     let now = context.now();
     let id = entropy::new_id(now)?;
@@ -48,7 +58,7 @@ pub async fn report(
     let ip = Some(visitor.ip);
     let found = context.store.find_link(Purpose::Report, &hash, now).await?;
     let user_id = found.ok_or(Error::DeadLink)?.user_id;
-    let leads_on = context
+    let reported = context
         .store
         .write(now, move |tx| {
             Box::pin(async move {
@@ -70,7 +80,12 @@ pub async fn report(
                 tx.clear_password(user_id).await?;
                 void_password_links(tx, user_id).await?;
                 if link.email.as_ref() != Some(&user.email) {
-                    return Ok(false);
+                    set_enabled(tx, user_id, false, origin).await?;
+                    return Ok(Reported::Disabled);
+                }
+                let mailed_at = link.expires_at - REPORT_LIFETIME;
+                if user.password_changed_at.is_some_and(|at| at > mailed_at) {
+                    return Ok(Reported::Ask);
                 }
                 let link = Link {
                     id,
@@ -81,9 +96,9 @@ pub async fn report(
                     consumed: false,
                 };
                 tx.insert_link(Purpose::Reset, link, &reset_hash).await?;
-                Ok::<_, Error>(true)
+                Ok::<_, Error>(Reported::Choose(reset))
             })
         })
         .await?;
-    Ok(leads_on.then_some(reset))
+    Ok(reported)
 }

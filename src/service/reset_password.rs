@@ -82,8 +82,12 @@ pub async fn choose(
                 let held = held.filter(|user| user.enabled).ok_or(Error::DeadLink)?;
                 let link = used.filter(|link| link.user_id == user_id);
                 let link = link.ok_or(Error::DeadLink)?;
-                if link.email.as_ref() == Some(&held.email) {
-                    note_arrival(tx, user_id, &held.email, origin).await?;
+                match &link.email {
+                    Some(email) if *email == held.email => {
+                        note_arrival(tx, user_id, &held.email, origin).await?;
+                    }
+                    Some(_) => return Err(Error::DeadLink),
+                    None => {}
                 }
                 keep_password(tx, user_id, new, end_all, origin).await?;
                 let event = AuditEvent::new(origin, Action::PasswordReset).subject(user_id);

@@ -56,6 +56,18 @@ pub fn issue_access_token(
     issue_with_receipt(context, facts, None, now)
 }
 
+/// As [`issue_access_token`], for whoever presented a token that is good until then: what is handed
+/// out for it is good for no longer, or a copy of both cookies would be worth new tokens for as long as
+/// its owner stays away, without the refresh that tells of it.
+pub fn issue_access_token_until(
+    context: &Context,
+    facts: &Facts,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Error> {
+    issue(context, facts, None, until, now)
+}
+
 /// As [`issue_access_token`], for an answer whose arrival is told by the use of this token.
 pub(super) fn issue_with_receipt(
     context: &Context,
@@ -63,9 +75,20 @@ pub(super) fn issue_with_receipt(
     receipt: Option<Receipt>,
     now: DateTime<Utc>,
 ) -> Result<AccessToken, Error> {
+    issue(context, facts, receipt, DateTime::<Utc>::MAX_UTC, now)
+}
+
+fn issue(
+    context: &Context,
+    facts: &Facts,
+    receipt: Option<Receipt>,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<AccessToken, Error> {
     let keys = context.keys();
     let key = keys.active(now).ok_or(Error::Internal("signing key"))?;
-    let expires_at = (now + context.settings.access_token).min(facts.expires_at.at());
+    let longest = (now + context.settings.access_token).min(facts.expires_at.at());
+    let expires_at = longest.min(until);
     let claims = Claims {
         sid: facts.session_id,
         iss: context.settings.public_url.clone(),

@@ -338,7 +338,7 @@ async fn set_roles(
     Ok(())
 }
 
-async fn set_enabled(
+pub(super) async fn set_enabled(
     tx: &mut Transaction,
     user_id: UserId,
     enabled: bool,

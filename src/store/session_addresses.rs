@@ -9,7 +9,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::rules::audit::Action;
-use crate::rules::session_query::without_network;
+use crate::rules::session_query::{NOT_KEPT, without_network};
 use crate::store::figures::first_id_at;
 use crate::store::{StoreError, Transaction};
 
@@ -144,7 +144,9 @@ impl Transaction {
             .filter(Column::Id.lt(first_id_at(before)))
             .filter(Column::At.lt(before))
             .filter(names_one)
+            .filter(Column::Detail.not_like(format!("%cidr {NOT_KEPT}%")))
             .order_by_asc(Column::Id)
+            .limit(limit.min(MOST))
             .into_tuple::<(Uuid, String)>()
             .all(self.connection())
             .await?;

@@ -180,12 +180,18 @@ impl Store {
         if self.inner.cache.is_weak(Weakness::OwnActs) {
             return;
         }
-        for mark in marks {
-            match mark {
-                Mark::Ended(id, ended) => self.inner.cache.mark_ended(id, ended).await,
-                Mark::Forget(id) => self.inner.cache.forget(id),
+        // All of them at once: from here on nothing old is believed. A mark may have to wait for the
+        // load of a neighbour, and keeps none of the others waiting.
+        for mark in &marks {
+            match *mark {
+                Mark::Ended(id, _) | Mark::Forget(id) => self.inner.cache.forget(id),
                 Mark::ForgetUser(id) => self.inner.cache.forget_user(id),
                 Mark::ForgetEveryone => self.inner.cache.forget_everyone(),
+            }
+        }
+        for mark in marks {
+            if let Mark::Ended(id, ended) = mark {
+                self.inner.cache.mark_ended(id, ended).await;
             }
         }
     }

@@ -82,7 +82,7 @@ async fn token_by_a_key_that_signs_at_once(nodes: &Nodes, tokens: &Tokens) -> St
     assert_eq!(nodes.database.execute(sql).await, 1);
     nodes.host.refresh_keys(TimeDelta::zero()).await.unwrap();
     let found = authenticate(&nodes.host, &tokens.access).await.unwrap();
-    let Authentication::SignedIn(Principal { facts }) = found else {
+    let Authentication::SignedIn(Principal { facts, .. }) = found else {
         panic!("{found:?}");
     };
     let issued = issue_access_token(&nodes.host, &facts, nodes.host.now()).unwrap();

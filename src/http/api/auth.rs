@@ -20,7 +20,7 @@ use crate::rules::session::Facts;
 use crate::service;
 use crate::service::open_session::{Chosen, go_on};
 use crate::service::sign_in::{SignIn, SignedIn};
-use crate::service::tokens::issue_access_token;
+use crate::service::tokens::issue_access_token_until;
 use crate::service::{end_session, impersonate, sign_out};
 use crate::settings::Secret;
 use crate::store::sessions::Which;
@@ -159,7 +159,7 @@ pub async fn session(by: SignedInUser) -> HttpResponse {
 pub async fn token(by: CookieUser, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let context = &State::of(&request).context;
     let now = context.now();
-    let access = issue_access_token(context, &by.0.facts, now)?;
+    let access = issue_access_token_until(context, &by.0.facts, by.0.token_expires_at, now)?;
     Ok(HttpResponse::Ok().json(json!({
         "access_token": access.text.reveal(),
         "token_type": "Bearer",

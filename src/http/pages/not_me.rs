@@ -14,7 +14,7 @@ use crate::http::state::State;
 use crate::http::views::NotMePage;
 use crate::rules::id::SessionId;
 use crate::service::error::Error;
-use crate::service::report;
+use crate::service::report::{self, Reported};
 
 #[derive(Deserialize)]
 struct LinkQuery {
@@ -33,7 +33,7 @@ pub struct ReportForm {
 pub async fn show(_by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let query: LinkQuery = body::query(&request)?;
     let context = &State::of(&request).context;
-    let (user, session) = match report::find(context, &query.token).await {
+    let (email, session) = match report::find(context, &query.token).await {
         Ok(found) => found,
         Err(Error::DeadLink) => return dead(&request),
         Err(error) => return Err(error.into()),
@@ -46,7 +46,7 @@ pub async fn show(_by: Perhaps, request: HttpRequest) -> Result<HttpResponse, Pr
         &NotMePage {
             shell: bare_shell(&request, "Was this you?")?,
             token: query.token,
-            email: user.email,
+            email,
             card: session.map(|session| card(&session, nobody, now)),
         },
     )
@@ -60,8 +60,9 @@ pub async fn submit(
     let state = State::of(&request);
     let token = form.fields.token.0.reveal();
     match report::report(&state.context, token, &state.visitor(&request)).await {
-        Ok(None) => Ok(go_to("/sign-in", "reported")),
-        Ok(Some(token)) => {
+        Ok(Reported::Disabled) => Ok(go_to("/sign-in", "reported")),
+        Ok(Reported::Ask) => Ok(go_to("/sign-in", "reported-ask")),
+        Ok(Reported::Choose(token)) => {
             let path = format!("/new-password?token={}&reported=true", token.reveal());
             Ok(see_other(&path))
         }

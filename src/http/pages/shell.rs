@@ -41,7 +41,11 @@ const DONE: &[(&str, &str)] = &[
     ("email-verified", "Your e-mail address is verified."),
     (
         "reported",
-        "All sessions of the account were ended, and its password works no more. Its e-mail address is another one by now than yours: tell your administrator.",
+        "All sessions of the account were ended, and its password works no more. Its e-mail address is another one by now than yours, so the account is disabled: tell your administrator.",
+    ),
+    (
+        "reported-ask",
+        "All sessions of the account were ended, and its password works no more. It was changed since that mail was sent: choose the next with “Forgot your password?”.",
     ),
     ("signed-out", "You are signed out."),
     (

@@ -195,7 +195,7 @@ async fn report_link(
         purpose: Purpose::Report,
         user_id: user.id,
         session_id: delivery.session_id,
-        email: user.email.clone(),
+        email: delivery.address.as_ref().unwrap_or(&user.email).clone(),
         expires_at: delivery.at + REPORT_LIFETIME,
     };
     ensure_link(context, wanted).await

@@ -168,6 +168,10 @@ async fn asvs_6_3_7_who_has_the_old_mailbox_can_stop_a_change_but_not_take_over_
         }
         let token = token(&stop);
         let mut anybody = server.browser();
+        // That mailbox is not told of the new address.
+        let page = anybody.get(&stop).await;
+        assert!(page.text.contains("ada@test.example"), "{}", page.text);
+        assert!(!page.text.contains("new@test.example"), "{}", page.text);
         let fields = [("token", token.as_str())];
         let stopped = anybody.submit(&stop, "/not-me", &fields).await;
         assert_eq!(stopped.status, 303, "{}", stopped.text);
@@ -179,8 +183,18 @@ async fn asvs_6_3_7_who_has_the_old_mailbox_can_stop_a_change_but_not_take_over_
         assert_eq!(leads_on, !confirmed, "{}", stopped.location());
         if confirmed {
             let page = anybody.get(stopped.location()).await;
-            let told = "tell your administrator";
-            assert!(page.text.contains(told), "{}", page.text);
+            for told in ["the account is disabled", "tell your administrator"] {
+                assert!(page.text.contains(told), "{}", page.text);
+            }
+            // Nor does whoever changed it come back by the new one.
+            let fields = [("email", "new@test.example")];
+            let before = server.mails().await.len();
+            anybody
+                .submit("/reset-password", "/reset-password", &fields)
+                .await;
+            assert_eq!(server.mails().await.len(), before);
+            let disabled = "SELECT COUNT(*) FROM users WHERE disabled_at IS NOT NULL";
+            assert_eq!(server.database.count(disabled).await, 1);
         } else {
             let refused = server.browser().get(&change).await;
             assert_eq!(refused.status, 404, "nothing is changed any more");

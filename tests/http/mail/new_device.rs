@@ -93,3 +93,50 @@ async fn a_new_network_is_told_too_and_the_link_is_good_for_three_days() {
     server.advance(60);
     assert_eq!(server.browser().get(&link).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_mail_from_before_a_new_password_ends_sessions_and_chooses_none() {
+    let server = Server::start().await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut mine = server.signed_in_browser(&ada).await;
+    let mut thief = windows(&server);
+    assert_eq!(thief.sign_in(&ada.email, PASSWORD).await.status, 303);
+    let link = server.mails().await[0].link("/not-me?token=");
+    server.advance(1);
+    let fields = [
+        ("current_password", PASSWORD),
+        ("password", NEW),
+        ("password_again", NEW),
+        ("end_others", "true"),
+    ];
+    let path = "/account/security";
+    assert_eq!(mine.submit(path, path, &fields).await.status, 303);
+
+    let mut reader = server.browser();
+    let fields = [("token", token(&link))];
+    let fields: Vec<_> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let done = reader.submit(&link, "/not-me", &fields).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    assert!(
+        done.location().starts_with("/sign-in"),
+        "{}",
+        done.location()
+    );
+    let page = reader.get(done.location()).await;
+    assert!(page.text.contains("Forgot your password?"), "{}", page.text);
+    assert!(
+        page.text.contains("was changed since that mail"),
+        "{}",
+        page.text
+    );
+    assert_eq!(mine.get("/account").await.status, 303, "it stops all");
+    assert_eq!(server.try_sign_in(&ada.email, NEW).await.status, 401);
+    // Whose the mailbox is now goes on.
+    let fields = [("email", "ada@test.example")];
+    reader
+        .submit("/reset-password", "/reset-password", &fields)
+        .await;
+    let mails = server.mails().await;
+    let next = mails.last().unwrap().link("/new-password?token=");
+    assert_eq!(choose(&server, &next, true).await.status, 303);
+}

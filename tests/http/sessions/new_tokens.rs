@@ -300,8 +300,21 @@ async fn no_access_token_leads_to_another_be_it_sent_as_bearer_or_in_the_cookies
     }
     let dead = ask("", Some("garbage")).await;
     assert_eq!(dead.code(), "invalid-token");
+    // No chain of them lives longer than the token in the cookie: whoever has a copy of both cookies
+    // must refresh for more, and is found out by it.
+    server.advance(200);
     let given = ask(&both, None).await;
     assert_eq!(given.status, 200, "{}", given.text);
+    let left = given.json()["expires_in"].as_i64().unwrap();
+    assert!((95..=100).contains(&left), "{left}");
+    let chained = given.json()["access_token"].as_str().unwrap().to_owned();
+    let chained = ask(
+        &format!("portcullis={chained}; portcullis_refresh={refresh}"),
+        None,
+    )
+    .await;
+    let left = chained.json()["expires_in"].as_i64().unwrap();
+    assert!((95..=100).contains(&left), "{left}");
     let given = given.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(server.verify(&given).await.status, 200);
     // A refresh token that was replaced serves for no longer than it would renew the session.

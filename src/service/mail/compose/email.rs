@@ -31,16 +31,13 @@ pub(super) async fn to_confirm(
     }))
 }
 
-/// To the old address, while nothing has changed yet.
+/// To the old address, whether or not the new one was confirmed before this could be delivered: no
+/// other mail has the link.
 pub(super) async fn asked(
     context: &Context,
     delivery: &Delivery,
     user: &UserRecord,
 ) -> Result<Option<Letter>, Error> {
-    // Changed by now, another mail says so.
-    if delivery.address.as_ref() != Some(&user.email) {
-        return Ok(None);
-    }
     let Some(url) = report_link(context, delivery, user).await? else {
         return Ok(None);
     };
@@ -52,7 +49,7 @@ pub(super) async fn asked(
         facts: circumstances(delivery, session.as_ref()),
         action: action("This was not me", url.reveal()),
         closing: words(&[
-            "Behind the link you can end that session and all others, and choose a new password. The address then stays as it is.",
+            "Behind the link you can end that session and all others, and choose a new password; the address then stays as it is. If it has changed by then, the account is disabled until your administrator knows whose it is.",
             "If it was you, there is nothing to do here.",
         ]),
         ..letter(context, user, "Your e-mail address is to be changed")
