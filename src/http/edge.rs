@@ -234,7 +234,9 @@ pub fn page_of(request: &HttpRequest) -> String {
         None if path.starts_with("/admin/outbox/") => "/admin/outbox".to_owned(),
         None if path == "/sign-in/choice" => "/sign-in".to_owned(),
         None if path == "/admin/users" => "/admin/users/new".to_owned(),
-        None if ["/sign-out", "/impersonation/stop"].contains(&path) => "/account".to_owned(),
+        None if ["/sign-out", "/impersonation/stop", "/account/email/verify"].contains(&path) => {
+            "/account".to_owned()
+        }
         None => path.to_owned(),
     }
 }

@@ -105,8 +105,8 @@ async fn a_mail_from_before_a_new_password_ends_sessions_and_chooses_none() {
     server.advance(1);
     let fields = [
         ("current_password", PASSWORD),
-        ("password", NEW),
-        ("password_again", NEW),
+        ("new_password", NEW),
+        ("new_password_again", NEW),
         ("end_others", "true"),
     ];
     let path = "/account/security";
