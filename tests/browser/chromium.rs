@@ -1,9 +1,7 @@
 //! Chromium without a window, with an empty profile of its own.
 
-use std::sync::Mutex;
 use std::time::Instant;
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,8 +11,6 @@ use crate::process::DEADLINE;
 /// One browser with one profile.
 pub struct Chromium {
     pub session: Session,
-    /// The root of the page on which something was last pressed, until another page is there.
-    pub pressed_on: Mutex<Option<String>>,
     _profile: TempDir,
 }
 
@@ -67,23 +63,19 @@ impl Chromium {
         }));
         Self {
             session: session.await,
-            pressed_on: Mutex::default(),
             _profile: profile,
         }
     }
 
     pub async fn go(&self, url: &str) {
-        self.pressed_on.lock().unwrap().take();
         self.session.post("url", json!({ "url": url })).await;
     }
 
     pub async fn back(&self) {
-        self.pressed_on.lock().unwrap().take();
         self.session.post("back", json!({})).await;
     }
 
     pub async fn reload(&self) {
-        self.pressed_on.lock().unwrap().take();
         self.session.post("refresh", json!({})).await;
     }
 
@@ -130,14 +122,12 @@ impl Chromium {
             .await;
     }
 
-    /// Waits until the browser is at this address, query aside: after something was pressed, on
-    /// another page than it was pressed on, since a form may lead to the address it stands at.
+    /// Waits until the browser is at this address, query aside.
     pub async fn arrives_at(&self, address: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
-            let has_left = self.has_left().await;
             let url = self.url().await;
-            if has_left && url.split('?').next() == Some(address) {
+            if url.split('?').next() == Some(address) {
                 return url;
             }
             assert!(
@@ -147,28 +137,6 @@ impl Chromium {
             );
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-    }
-
-    /// Whether the page on which something was last pressed is gone.
-    async fn has_left(&self) -> bool {
-        let Some(root) = self.pressed_on.lock().unwrap().clone() else {
-            return true;
-        };
-        let asked = format!("element/{root}/name");
-        match self.session.try_command(Method::GET, &asked, None).await {
-            Ok(_) => return false,
-            Err(refused) => assert!(
-                matches!(
-                    refused.code.as_str(),
-                    "stale element reference" | "no such element"
-                ),
-                "{}: {}",
-                refused.code,
-                refused.words
-            ),
-        }
-        self.pressed_on.lock().unwrap().take();
-        true
     }
 }
 

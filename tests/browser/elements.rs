@@ -59,10 +59,33 @@ impl Chromium {
             .await;
     }
 
+    /// Presses what leads to another page, and waits until the one it stands on is gone: the next may
+    /// have the same address, and the same things on it.
     pub async fn click(&self, selector: &str) {
-        let id = self.must_find(selector).await;
         let root = self.must_find("html").await;
-        *self.pressed_on.lock().unwrap() = Some(root);
+        self.press(selector).await;
+        let asked = format!("element/{root}/name");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.session.try_command(Method::GET, &asked, None).await {
+                Ok(_) => {}
+                Err(refused) => {
+                    // The last is how the driver says it in the moment of the change.
+                    let code = refused.code.as_str();
+                    let gone = ["stale element reference", "no such element"].contains(&code)
+                        || refused.words.contains("does not belong to the document");
+                    assert!(gone, "{code}: {}", refused.words);
+                    return;
+                }
+            }
+            assert!(Instant::now() < until, "{selector} led nowhere");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Presses what leads to no other page.
+    pub async fn press(&self, selector: &str) {
+        let id = self.must_find(selector).await;
         self.session
             .post(&format!("element/{id}/click"), json!({}))
             .await;

@@ -110,7 +110,7 @@ async fn drawings_say_what_they_show_to_whoever_does_not_see_them() {
     let cells = "//section[h2 or div/h2='Live sessions']//details//td";
     assert!(!browser.is_displayed(cells).await);
     browser
-        .click("//section[div/h2='Live sessions']//summary")
+        .press("//section[div/h2='Live sessions']//summary")
         .await;
     assert!(browser.is_displayed(cells).await);
     // A range is another page.
