@@ -28,6 +28,7 @@ on_both! {
     what_a_clock_ahead_has_counted_is_counted_anew
     an_hour_that_cannot_be_counted_keeps_nobody_from_the_others
     checks_that_could_not_be_written_are_so_later
+    the_last_measurement_is_told_however_old_it_is
 }
 
 /// A clock that goes on whenever it is looked at.
@@ -206,6 +207,15 @@ async fn checks_that_could_not_be_written_are_so_later(bench: Bench) {
     let bucket = figures.buckets.iter().find(|bucket| bucket.from == hour);
     assert_eq!(bucket.unwrap().counts.checks, 7);
     assert_eq!(figures.totals.checks, 8);
+}
+
+async fn the_last_measurement_is_told_however_old_it_is(bench: Bench) {
+    assert_eq!(measured_live(&bench.context).await.unwrap(), None);
+    cleanup(&bench.context, Origin::HOST).await.unwrap();
+    let measured = bench.now();
+    bench.clock.advance(TimeDelta::days(2));
+    let level = measured_live(&bench.context).await.unwrap().unwrap();
+    assert_eq!((level.count, level.at), (0, measured));
 }
 
 #[tokio::test]
