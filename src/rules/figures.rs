@@ -57,20 +57,29 @@ impl Hour {
     }
 }
 
+/// The latest instant of a count that is believed at `now`: what says that it was counted later was
+/// counted by a clock that was wrong.
+pub fn believed_until(now: DateTime<Utc>) -> DateTime<Utc> {
+    now + OPEN_FOR
+}
+
 /// The hours to count at `now`, in this order: those that were missed, the oldest first and not all
 /// at once, and then those in which something may still happen.
 ///
-/// `settled` is the last hour that needs no further count; `oldest` the first worth counting.
-pub fn due(settled: Option<Hour>, oldest: Hour, now: DateTime<Utc>) -> Vec<Hour> {
-    let first = settled.map_or(oldest, Hour::next).max(oldest);
+/// `oldest` is the first worth counting. From there on all up to `settled` need no further count,
+/// and after a gap those do that are `beyond` it, in their order.
+pub fn due(settled: Option<Hour>, beyond: &[Hour], oldest: Hour, now: DateTime<Utc>) -> Vec<Hour> {
     let running = Hour::of(now);
+    let first = settled.map_or(oldest, Hour::next).max(oldest).min(running);
+    let open_or_missed = |hour: &Hour| beyond.binary_search(hour).is_err();
     let open = (0..).map(|back| Hour(running.0 - back));
     let open = open.take_while(|hour| !hour.is_settled_at(now)).count();
     let first_open = Hour(running.0 + 1 - i64::try_from(open).unwrap_or_default());
-    let missed = (first.0..first_open.0).take(CAUGHT_UP);
+    let missed = (first.0..first_open.0).map(Hour).filter(open_or_missed);
+    let open = (first_open.0.max(first.0)..=running.0).map(Hour);
     missed
-        .chain(first_open.0.max(first.0)..=running.0)
-        .map(Hour)
+        .take(CAUGHT_UP)
+        .chain(open.filter(open_or_missed))
         .collect()
 }
 
@@ -365,33 +374,44 @@ mod tests {
         let open = OPEN_FOR.num_seconds();
         for (seconds, settled) in [(3_600 + open - 1, false), (3_600 + open, true)] {
             assert_eq!(BASE.is_settled_at(at(0, seconds)), settled);
-            let due = due(Some(hour(-1)), hour(-9), at(0, seconds));
+            let due = due(Some(hour(-1)), &[], hour(-9), at(0, seconds));
             assert_eq!(due, [BASE, hour(1)], "counted once more when it is over");
         }
         // Settled, it is counted no more.
-        assert_eq!(due(Some(BASE), hour(-9), at(1, 1_200)), [hour(1)]);
-        assert_eq!(due(Some(BASE), hour(-9), at(1, 60)), [hour(1)]);
+        assert_eq!(due(Some(BASE), &[], hour(-9), at(1, 1_200)), [hour(1)]);
+        assert_eq!(due(Some(BASE), &[], hour(-9), at(1, 60)), [hour(1)]);
     }
 
     #[test]
     fn what_was_missed_is_counted_the_oldest_first_and_not_all_at_once() {
         let now = at(100, 1_800);
-        let missed = due(Some(hour(0)), hour(-9), now);
+        let missed = due(Some(hour(0)), &[], hour(-9), now);
         assert_eq!(missed.len(), CAUGHT_UP + 1);
         assert_eq!(missed.first(), Some(&hour(1)));
         assert_eq!(missed.last(), Some(&hour(100)));
         assert!(missed.is_sorted());
         // Soon after the hour, two are open.
-        let missed = due(Some(hour(0)), hour(-9), at(100, 599));
+        let missed = due(Some(hour(0)), &[], hour(-9), at(100, 599));
         assert_eq!(
             missed.get(CAUGHT_UP..),
             Some([hour(99), hour(100)].as_slice())
         );
         // A new installation begins with its first hour, an old one with what is kept.
-        assert_eq!(due(None, hour(99), at(100, 1_800)), [hour(99), hour(100)]);
-        assert_eq!(due(Some(hour(0)), hour(100), now), [hour(100)]);
-        // A clock that was put back counts the running hour at the most.
-        assert_eq!(due(Some(hour(200)), hour(0), now), []);
+        assert_eq!(due(None, &[], hour(99), now), [hour(99), hour(100)]);
+        assert_eq!(due(Some(hour(0)), &[], hour(100), now), [hour(100)]);
+        // A clock that was put back counts the running hour, whatever was counted before.
+        assert_eq!(due(Some(hour(200)), &[], hour(0), now), [hour(100)]);
+        // Of what lies beyond a gap, nothing is counted again.
+        let beyond = [hour(97), hour(99)];
+        assert_eq!(
+            due(Some(hour(95)), &beyond, hour(0), now),
+            [hour(96), hour(98), hour(100)]
+        );
+        let beyond: Vec<Hour> = (2..99).map(hour).collect();
+        assert_eq!(
+            due(Some(hour(0)), &beyond, hour(0), now),
+            [hour(1), hour(99), hour(100)]
+        );
     }
 
     #[test]

@@ -40,9 +40,9 @@ const BELIEVED: TimeDelta = TimeDelta::hours(2);
 /// [`Error::Unavailable`].
 pub async fn overview(context: &Context, range: Range) -> Result<Figures, Error> {
     let snapshot = context.store.snapshot().await?;
-    let figures = look(context, &snapshot, range).await;
+    let figures = look(context, &snapshot, range).await?;
     snapshot.close().await?;
-    figures
+    Ok(figures)
 }
 
 /// How much there is now.
@@ -51,21 +51,20 @@ pub async fn overview(context: &Context, range: Range) -> Result<Figures, Error>
 /// [`Error::Unavailable`].
 pub async fn levels(context: &Context) -> Result<Levels, Error> {
     let snapshot = context.store.snapshot().await?;
-    let levels = levels_in(&snapshot, context.now()).await;
+    let levels = levels_in(&snapshot, context.now()).await?;
     snapshot.close().await?;
-    levels
+    Ok(levels)
 }
 
-/// Live sessions as last measured, by whichever node; none if nobody has in the last hours.
+/// Live sessions as last measured, by whichever node and however long ago; none if nobody ever has.
 ///
 /// # Errors
 /// [`Error::Unavailable`].
 pub async fn measured_live(context: &Context) -> Result<Option<Level>, Error> {
-    let since = Hour::of(context.now() - BELIEVED);
     let snapshot = context.store.snapshot().await?;
-    let measured = snapshot.measured(&[Kind::Live], since).await;
+    let measured = snapshot.last_live(Hour::of(context.now())).await?;
     snapshot.close().await?;
-    Ok(measured?.last().map(|measured| measured.level))
+    Ok(measured)
 }
 
 /// How far the stored hours tell everything, and what happened since.
@@ -82,13 +81,10 @@ impl Ledger {
         snapshot: &Snapshot,
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let settled = snapshot.settled().await?;
-        let stored = snapshot.counted_after(settled).await?;
-        let mut oldest = keep::first_whole(context);
-        if settled.is_none() {
-            let first = snapshot.first_event().await?;
-            oldest = oldest.max(first.map_or(Hour::of(now), Hour::of));
-        }
+        let oldest = keep::oldest(context, snapshot, now).await?;
+        let settled = snapshot.settled(oldest, now).await?;
+        let first = settled.map_or(oldest, Hour::next);
+        let stored = snapshot.counted_from(first, now).await?;
         let through = counted_through(settled, oldest, &stored).min(now.trunc_subsecs(3));
         let since = snapshot.happened(since(through, now), FEW).await?;
         Ok(Self {
@@ -140,7 +136,7 @@ async fn look(context: &Context, snapshot: &Snapshot, range: Range) -> Result<Fi
         }
     }
     let kinds = [Kind::Live, Kind::LivePeak];
-    let measured = snapshot.measured(&kinds, first).await?;
+    let measured = snapshot.measured(&kinds, first, Hour::of(now)).await?;
     let peak = level_out(range, &mut buckets, &measured, levels.live_sessions, now);
     let unwritten = context.measures.unwritten(context.store.cache().loads());
     if let Some(running) = buckets.last_mut() {
@@ -241,7 +237,8 @@ async fn levels_in(snapshot: &Snapshot, now: DateTime<Utc>) -> Result<Levels, Er
         Kind::Users,
         Kind::DisabledUsers,
     ];
-    let measured = snapshot.measured(&kinds, Hour::of(now - BELIEVED)).await?;
+    let since = Hour::of(now - BELIEVED);
+    let measured = snapshot.measured(&kinds, since, Hour::of(now)).await?;
     let last = |kind: Kind| {
         let of_kind = measured.iter().rfind(|measured| measured.kind == kind);
         of_kind.map(|measured| measured.level)

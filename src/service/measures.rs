@@ -52,12 +52,23 @@ impl Checked {
     }
 }
 
-/// Which hour is written, what had been counted when it began, and when it was last written.
+/// Which hour is counted, what had been counted when it began, and when it was last written; and
+/// hours that are over and not known to be written.
 #[derive(Debug, Default)]
 struct HourBook {
     hour: Option<Hour>,
     before: Checked,
     written: Checked,
+    over: Vec<(Hour, Checked)>,
+}
+
+/// What is to be written of some hours.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Unwritten {
+    /// What was counted in each.
+    pub(super) hours: Vec<(Hour, Checked)>,
+    /// What had been counted in all when it was asked what to write.
+    through: Checked,
 }
 
 /// How long changes took to be seen, of the last ones.
@@ -93,24 +104,34 @@ impl Measures {
         self.checks.0.load(Ordering::Relaxed)
     }
 
-    /// What was counted in this hour so far, and in the one before, if that was not over when it was
-    /// last asked: to be written. What happened between two calls belongs to the earlier hour.
-    pub(super) fn in_hours(&self, hour: Hour, loads: u64) -> Vec<(Hour, Checked)> {
+    /// What was counted in this hour so far, and in those before that are not [`Self::wrote`] yet: to
+    /// be written. What happened between two calls belongs to the earlier hour.
+    pub(super) fn in_hours(&self, hour: Hour, loads: u64) -> Unwritten {
         let now = self.checked(loads);
         let mut book = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hours = Vec::new();
-        if let Some(before) = book.hour
+        if let Some(before) = book.hour.replace(hour)
             && before != hour
         {
-            hours.push((before, now.since(book.before)));
+            let counted = now.since(book.before);
+            book.over.push((before, counted));
             book.before = now;
         }
+        let mut hours = book.over.clone();
         hours.push((hour, now.since(book.before)));
-        (book.hour, book.written) = (Some(hour), now);
-        hours
+        Unwritten {
+            hours,
+            through: now,
+        }
     }
 
-    /// What was counted since it was last asked what to write.
+    /// This was written: of hours that are over nothing needs to be written again.
+    pub(super) fn wrote(&self, written: &Unwritten) {
+        let mut book = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
+        book.over.retain(|over| !written.hours.contains(over));
+        book.written = written.through;
+    }
+
+    /// What was counted since what was last written.
     pub(super) fn unwritten(&self, loads: u64) -> Checked {
         let book = self.hours.lock().unwrap_or_else(PoisonError::into_inner);
         self.checked(loads).since(book.written)
@@ -172,19 +193,35 @@ mod tests {
         let check = |times: u64| (0..times).for_each(|_| measures.count_check());
         check(3);
         assert_eq!(measures.unwritten(1), checked(3, 1));
-        assert_eq!(measures.in_hours(Hour(7), 1), [(Hour(7), checked(3, 1))]);
+        let write = |hour, loads| {
+            let unwritten = measures.in_hours(Hour(hour), loads);
+            measures.wrote(&unwritten);
+            unwritten.hours
+        };
+        assert_eq!(write(7, 1), [(Hour(7), checked(3, 1))]);
         assert_eq!(measures.unwritten(1), Checked::default());
         check(2);
-        assert_eq!(measures.in_hours(Hour(7), 1), [(Hour(7), checked(5, 1))]);
+        assert_eq!(write(7, 1), [(Hour(7), checked(5, 1))]);
         check(4);
-        let hours = measures.in_hours(Hour(8), 3);
-        assert_eq!(
-            hours,
-            [(Hour(7), checked(9, 3)), (Hour(8), Checked::default())]
-        );
+        let hours = [(Hour(7), checked(9, 3)), (Hour(8), Checked::default())];
+        assert_eq!(write(8, 3), hours);
         check(1);
         assert_eq!(measures.unwritten(3), checked(1, 0));
-        assert_eq!(measures.in_hours(Hour(8), 3), [(Hour(8), checked(1, 0))]);
+        assert_eq!(write(8, 3), [(Hour(8), checked(1, 0))]);
+        // What could not be written is so later, however many hours later.
+        check(2);
+        measures.in_hours(Hour(9), 4);
+        check(5);
+        measures.in_hours(Hour(10), 4);
+        assert_eq!(measures.unwritten(4), checked(7, 1));
+        let hours = [
+            (Hour(8), checked(3, 1)),
+            (Hour(9), checked(5, 0)),
+            (Hour(10), Checked::default()),
+        ];
+        assert_eq!(write(10, 4), hours);
+        assert_eq!(write(10, 4), [(Hour(10), Checked::default())]);
+        assert_eq!(measures.unwritten(4), Checked::default());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use sea_orm::{
     TransactionTrait, Value,
 };
 
-use crate::rules::figures::{Dimension, Hour, Kind, Row, Tally};
+use crate::rules::figures::{Dimension, Hour, Kind, Row, Tally, believed_until};
 use crate::store::{PATIENCE, Store, StoreError, Transaction, statement};
 
 /// What there is one of.
@@ -59,8 +59,8 @@ pub struct Census {
 }
 
 impl Transaction {
-    /// Lays the figures of an hour in place of those of an earlier count. False if a later count is
-    /// there.
+    /// Lays the figures of an hour in place of those of an earlier count, or of one that a clock far
+    /// ahead of this act's has dated. False if a later count is there.
     pub async fn write_hour(&mut self, count: HourCount) -> Result<bool, StoreError> {
         let (hour, at) = (count.hour, count.counted_at);
         let speaks = |row: &Row| (row.kind, row.dimension) == SPEAKER;
@@ -73,6 +73,7 @@ impl Transaction {
             member: String::new(),
         };
         let nobodys = model(&speaker, hour, Tally::default(), DateTime::UNIX_EPOCH);
+        let now = self.now;
         let db = self.connection();
         Entity::insert(nobodys)
             .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
@@ -81,6 +82,9 @@ impl Transaction {
         let is_speaker = Condition::all()
             .add(Column::Kind.eq(SPEAKER.0.code()))
             .add(Column::Dimension.eq(SPEAKER.1.code()));
+        let earlier = Condition::any()
+            .add(Column::CountedAt.lte(at))
+            .add(Column::CountedAt.gt(believed_until(now)));
         // Whoever comes second waits here for the first.
         let taken = Entity::update_many()
             .col_expr(Column::Count, Expr::value(signed(all)))
@@ -88,7 +92,7 @@ impl Transaction {
             .col_expr(Column::Settled, Expr::value(count.settled))
             .filter(is_speaker.clone())
             .filter(Column::Hour.eq(hour.0))
-            .filter(Column::CountedAt.lte(at))
+            .filter(earlier)
             .exec(db)
             .await?;
         if taken.rows_affected == 0 {
@@ -262,9 +266,13 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Has seen enough.
+    /// Has seen enough. Dropped without, as after a question that failed, it is closed in the
+    /// background, and nobody waits for that.
     pub async fn close(self) -> Result<(), StoreError> {
-        Ok(self.inner.rollback().await?)
+        match tokio::time::timeout(PATIENCE, self.inner.rollback()).await {
+            Ok(closed) => Ok(closed?),
+            Err(_) => Err(StoreError::Unavailable(None)),
+        }
     }
 
     fn is_embedded(&self) -> bool {

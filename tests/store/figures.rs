@@ -1,6 +1,7 @@
 //! Figures over time: they say what a plain count over what happened says, however and by whom the
 //! hours were counted.
 
+mod gaps;
 mod history;
 mod indexes;
 mod many;

@@ -36,7 +36,7 @@ pub(super) async fn read(
         snapshot.live_by_member(ledger.now).await?
     } else {
         snapshot
-            .live_of_members(Hour::of(ledger.now - BELIEVED))
+            .live_of_members(Hour::of(ledger.now - BELIEVED), Hour::of(ledger.now))
             .await?
     };
     merge(&mut tallies, measured);
@@ -66,7 +66,7 @@ fn merge(tallies: &mut Tallies, more: Tallies) {
     }
 }
 
-/// Those of most sessions, and the others together.
+/// Those of most live sessions, and the others together.
 fn of(dimension: Dimension, tallies: &Tallies) -> Vec<Member> {
     let mut members: BTreeMap<&str, Member> = BTreeMap::new();
     let of_dimension = tallies.iter().filter(|(row, _)| row.dimension == dimension);
@@ -92,7 +92,7 @@ fn of(dimension: Dimension, tallies: &Tallies) -> Vec<Member> {
         .unwrap_or_else(|| nothing(dimension, REST));
     let mut members: Vec<Member> = members.into_values().collect();
     members.sort_by(|one, other| {
-        let size = |member: &Member| (member.live + member.created, member.ended);
+        let size = |member: &Member| (member.live, member.created, member.ended);
         let by_size = size(other).cmp(&size(one));
         by_size.then_with(|| one.member.cmp(&other.member))
     });
@@ -120,5 +120,40 @@ fn nothing(dimension: Dimension, member: &str) -> Member {
         live: 0,
         created: 0,
         ended: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, of};
+    use crate::rules::figures::{Dimension, Kind, REST, Row, Tally};
+    use crate::store::figures::count::Tallies;
+
+    #[test]
+    fn the_most_live_sessions_are_never_among_the_others() {
+        let mut tallies = Tallies::new();
+        let mut add = |kind, member: &str, count| {
+            let row = Row {
+                kind,
+                dimension: Dimension::Organization,
+                member: member.to_owned(),
+            };
+            tallies.insert(row, Tally::of(count));
+        };
+        for number in 0..30 {
+            let member = format!("busy {number:02}");
+            add(Kind::Live, &member, 1);
+            add(Kind::Created, &member, 900 + number);
+            add(Kind::Ended, &member, 900);
+        }
+        add(Kind::Live, "quiet", 600);
+        let members = of(Dimension::Organization, &tallies);
+        let names: Vec<&str> = members.iter().map(|one| one.member.as_str()).collect();
+        assert_eq!(names.len(), SHOWN + 1);
+        assert_eq!(
+            names.get(..3),
+            Some(["quiet", "busy 29", "busy 28"].as_slice())
+        );
+        assert_eq!(names.last(), Some(&REST));
     }
 }

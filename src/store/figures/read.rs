@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{QueryResult, Value};
 use uuid::Uuid;
 
-use crate::rules::figures::{Dimension, Hour, Kind, Level, Row, Tally};
+use crate::rules::figures::{Dimension, Hour, Kind, Level, Row, Tally, believed_until};
 use crate::store::figures::count::Tallies;
 use crate::store::figures::{Snapshot, time_of, unsigned};
 use crate::store::{COUNTED, StoreError};
@@ -14,6 +14,11 @@ use crate::store::{COUNTED, StoreError};
 /// Not ended, within both limits (at `$1`), and the user's own.
 const LIVE: &str = "s.ended_at IS NULL AND s.idle_expires_at > $1 AND s.expires_at > $1 \
                     AND s.impersonator_id IS NULL";
+
+/// The rows that say of hours when they were counted. What a clock that was ahead has counted of
+/// hours to come, or says to have counted later than now, is not believed.
+const COUNTED_FROM: &str =
+    "kind = $1 AND dimension = $2 AND hour >= $3 AND hour <= $4 AND counted_at <= $5";
 
 /// Hours that were counted and not settled are fewer, unless nobody has counted for long.
 const UNSETTLED: u64 = 100;
@@ -55,27 +60,50 @@ impl Snapshot {
         Ok(first)
     }
 
-    /// The last hour that needs no further count.
-    pub async fn settled(&self) -> Result<Option<Hour>, StoreError> {
-        let sql = "SELECT hour FROM hourly_figures WHERE kind = $1 AND dimension = $2 AND settled \
-                   ORDER BY hour DESC LIMIT 1";
-        let rows = self.ask(sql, speaker()).await?;
+    /// The last of the hours that need no further count from this one on without a gap; none if
+    /// this one does.
+    pub async fn settled(
+        &self,
+        oldest: Hour,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Hour>, StoreError> {
+        // Up to the first gap, the distance of an hour to its place stays the same.
+        let sql = format!(
+            "SELECT MAX(hour) FROM (SELECT hour, hour - ROW_NUMBER() OVER (ORDER BY hour) AS run \
+             FROM hourly_figures WHERE {COUNTED_FROM} AND settled) AS hours WHERE run = $3 - 1"
+        );
+        let rows = self.ask(sql, counted_from(oldest, now)).await?;
         let hour = rows.first().map(|row| row.try_get_by_index(0));
-        Ok(hour.transpose()?.map(Hour))
+        let hour: Option<i64> = hour.transpose()?.flatten();
+        Ok(hour.map(Hour))
     }
 
-    /// The hours after this one that were counted, and when.
-    pub async fn counted_after(
+    /// The hours from this one on that need no further count, in their order.
+    pub async fn settled_from(
         &self,
-        hour: Option<Hour>,
+        hour: Hour,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Hour>, StoreError> {
+        let sql = format!(
+            "SELECT hour FROM hourly_figures WHERE {COUNTED_FROM} AND settled ORDER BY hour"
+        );
+        let rows = self.ask(sql, counted_from(hour, now)).await?;
+        rows.iter()
+            .map(|row| Ok(Hour(row.try_get("", "hour")?)))
+            .collect()
+    }
+
+    /// The hours from this one on that were counted, in their order, and when.
+    pub async fn counted_from(
+        &self,
+        hour: Hour,
+        now: DateTime<Utc>,
     ) -> Result<Vec<(Hour, DateTime<Utc>)>, StoreError> {
         let sql = format!(
-            "SELECT hour, counted_at FROM hourly_figures WHERE kind = $1 AND dimension = $2 \
-             AND hour > $3 ORDER BY hour LIMIT {UNSETTLED}"
+            "SELECT hour, counted_at FROM hourly_figures WHERE {COUNTED_FROM} \
+             ORDER BY hour LIMIT {UNSETTLED}"
         );
-        let mut values = speaker();
-        values.push(hour.map_or(i64::MIN, |hour| hour.0).into());
-        let rows = self.ask(sql, values).await?;
+        let rows = self.ask(sql, counted_from(hour, now)).await?;
         rows.iter()
             .map(|row| {
                 let hour = Hour(row.try_get("", "hour")?);
@@ -134,12 +162,18 @@ impl Snapshot {
         Ok(sums)
     }
 
-    /// How much there was of each kind in each hour from this one on, in their order.
-    pub async fn measured(&self, kinds: &[Kind], from: Hour) -> Result<Vec<Measured>, StoreError> {
+    /// How much there was of each kind in each hour from this one on, up to and with `last`, in their
+    /// order.
+    pub async fn measured(
+        &self,
+        kinds: &[Kind],
+        from: Hour,
+        last: Hour,
+    ) -> Result<Vec<Measured>, StoreError> {
         let each = kinds.iter().map(|kind| {
             format!(
                 "SELECT kind, hour, count, counted_at FROM hourly_figures \
-                 WHERE kind = '{}' AND dimension = 'all' AND hour >= $1",
+                 WHERE kind = '{}' AND dimension = 'all' AND hour >= $1 AND hour <= $2",
                 kind.code()
             )
         });
@@ -148,7 +182,7 @@ impl Snapshot {
             each.collect::<Vec<_>>().join(" UNION ALL ")
         );
         let mut measured = Vec::new();
-        for row in self.ask(sql, vec![from.0.into()]).await? {
+        for row in self.ask(sql, vec![from.0.into(), last.0.into()]).await? {
             let kind: String = row.try_get("", "kind")?;
             let Some(kind) = Kind::from_code(&kind) else {
                 continue;
@@ -165,15 +199,31 @@ impl Snapshot {
         Ok(measured)
     }
 
+    /// Live sessions as last measured up to the end of this hour, however long ago.
+    pub async fn last_live(&self, last: Hour) -> Result<Option<Level>, StoreError> {
+        let sql = "SELECT count, counted_at FROM hourly_figures WHERE kind = $1 \
+                   AND dimension = 'all' AND hour <= $2 ORDER BY hour DESC LIMIT 1";
+        let values = vec![Kind::Live.code().into(), last.0.into()];
+        let rows = self.ask(sql, values).await?;
+        let level = rows.first().map(|row| {
+            Ok(Level {
+                count: number(row, "count")?,
+                at: row.try_get("", "counted_at")?,
+            })
+        });
+        level.transpose()
+    }
+
     /// What was laid of organisations, roles and methods from an hour on, up to and with `last`.
     pub async fn of_members(&self, from: Hour, last: Hour) -> Result<Tallies, StoreError> {
         let kinds = [Kind::Created, Kind::Ended];
         self.members(&kinds, from, last).await
     }
 
-    /// Live sessions of organisations, roles and methods, as last measured since this hour.
-    pub async fn live_of_members(&self, since: Hour) -> Result<Tallies, StoreError> {
-        let census = self.measured(&[Kind::Users], since).await?;
+    /// Live sessions of organisations, roles and methods, as last measured since this hour and up to
+    /// the end of `last`.
+    pub async fn live_of_members(&self, since: Hour, last: Hour) -> Result<Tallies, StoreError> {
+        let census = self.measured(&[Kind::Users], since, last).await?;
         match census.last() {
             Some(census) => self.members(&[Kind::Live], census.hour, census.hour).await,
             None => Ok(Tallies::new()),
@@ -286,10 +336,16 @@ impl Snapshot {
     }
 }
 
-/// The row that says of an hour when it was counted.
-fn speaker() -> Vec<Value> {
+/// The values of the parameters in [`COUNTED_FROM`].
+fn counted_from(hour: Hour, now: DateTime<Utc>) -> Vec<Value> {
     let (kind, dimension) = super::SPEAKER;
-    vec![kind.code().into(), dimension.code().into()]
+    vec![
+        kind.code().into(),
+        dimension.code().into(),
+        hour.0.into(),
+        Hour::of(now).0.into(),
+        believed_until(now).into(),
+    ]
 }
 
 /// None if a later version has written it, which knows more kinds.
