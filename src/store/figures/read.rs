@@ -1,6 +1,6 @@
 //! Reading figures: what was laid of each hour, and what is so little that it is counted at each look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{QueryResult, Value};
@@ -299,16 +299,22 @@ impl Snapshot {
         let users = "SELECT COUNT(*) FROM (SELECT DISTINCT s.user_id FROM sessions AS s \
                      WHERE s.ended_at IS NULL) AS users";
         let users = count(users).await?;
-        // Those of administrators looking on, which are few, are taken away again.
+        // Those of administrators looking on, which are few, are taken away again. Told apart here: to
+        // tell them apart in its own way, SQLite passes all live sessions in the order of their users.
         let looking =
             "FROM sessions AS s WHERE s.impersonator_id IS NOT NULL AND s.ended_at IS NULL";
         let impersonations = count(&format!("SELECT COUNT(*) {looking}")).await?;
         let only_looked_on = format!(
-            "SELECT COUNT(*) FROM (SELECT DISTINCT s.user_id {looking}) AS users WHERE NOT EXISTS \
-             (SELECT 1 FROM sessions AS s WHERE s.user_id = users.user_id AND s.ended_at IS NULL \
-              AND s.impersonator_id IS NULL)"
+            "SELECT s.user_id AS id {looking} AND NOT EXISTS \
+             (SELECT 1 FROM sessions AS own WHERE own.user_id = s.user_id AND own.ended_at IS NULL \
+              AND own.impersonator_id IS NULL)"
         );
-        let only_looked_on = count(&only_looked_on).await?;
+        let rows = self.ask(only_looked_on, Vec::new()).await?;
+        let only_looked_on: BTreeSet<Uuid> = rows
+            .iter()
+            .map(|row| row.try_get("", "id"))
+            .collect::<Result<_, _>>()?;
+        let only_looked_on = only_looked_on.len() as u64;
         Ok((
             sessions.saturating_sub(impersonations),
             users.saturating_sub(only_looked_on),

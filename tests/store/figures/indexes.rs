@@ -133,6 +133,14 @@ async fn sqlite_never_reads_all_sessions_for_figures() {
     ] {
         questions.push((question, "SEARCH s USING"));
     }
+    // Few among all that are live, and not by passing those.
+    questions.push((
+        "SELECT s.user_id FROM sessions AS s WHERE s.impersonator_id IS NOT NULL \
+         AND s.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions AS own \
+         WHERE own.user_id = s.user_id AND own.ended_at IS NULL AND own.impersonator_id IS NULL)"
+            .to_owned(),
+        "SEARCH s USING INDEX ix_sessions_impersonator_id",
+    ));
     for (question, index) in questions {
         let plan = plan(&db, &question).await;
         assert!(plan.contains(index), "{question}: {plan}");
