@@ -107,33 +107,6 @@ pub async fn refresh(
     })
 }
 
-/// Is this a refresh token of that session which would renew it now? Changes nothing.
-pub async fn can_renew(
-    context: &Context,
-    session_id: SessionId,
-    token: &Secret,
-) -> Result<bool, Error> {
-    if token.reveal().len() > MAX_BYTES {
-        return Ok(false);
-    }
-    let find = async |token: &Secret| {
-        let hash = token_hash(token.reveal());
-        context.store.find_refresh_token(&hash).await
-    };
-    let Some(presented) = find(token).await? else {
-        return Ok(false);
-    };
-    let next = if presented.consumed_at.is_some() {
-        // Whether it has arrived may only be known here.
-        write_receipts(context).await?;
-        find(&successor(context, token.reveal())).await?
-    } else {
-        None
-    };
-    let judged = judge(successor_of(&presented, next.as_ref()), context.now());
-    Ok(presented.session_id == session_id && judged != Presented::Reused)
-}
-
 /// What is known of the token that replaced the presented one; nothing if that was not rotated.
 pub fn successor_of(
     presented: &RefreshTokenRecord,

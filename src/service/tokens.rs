@@ -57,8 +57,8 @@ pub fn issue_access_token(
 }
 
 /// As [`issue_access_token`], for whoever presented a token that is good until then: what is handed
-/// out for it is good for no longer, or a copy of both cookies would be worth new tokens for as long as
-/// its owner stays away, without the refresh that tells of it.
+/// out for it is good for no longer, or one that was stolen would be worth new ones for as long as its
+/// session lives, without the refresh that tells of a copy.
 pub fn issue_access_token_until(
     context: &Context,
     facts: &Facts,

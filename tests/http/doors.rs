@@ -205,13 +205,7 @@ async fn knock(
         request = if way == Way::Bearer {
             request.bearer_auth(access)
         } else {
-            let mut cookies = format!("portcullis={access}");
-            if let Some(refresh) = &caller.refresh
-                && door.guard == "CookieUser"
-            {
-                cookies += &format!("; portcullis_refresh={refresh}");
-            }
-            request.header("cookie", cookies)
+            request.header("cookie", format!("portcullis={access}"))
         };
     } else if let Some(cookie) = &caller.before_sign_in
         && way == Way::OwnForm

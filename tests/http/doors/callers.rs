@@ -102,8 +102,6 @@ impl Kind {
 pub(super) struct Caller {
     /// The access token, as bearer or in the cookie.
     pub(super) access: Option<String>,
-    /// The refresh token beside it, where there can be one.
-    pub(super) refresh: Option<String>,
     /// The hidden text of the caller's forms, if there can be any.
     pub(super) form_token: Option<String>,
     /// The value of the cookie of a browser that is not signed in, and its forms' hidden text.
@@ -193,7 +191,6 @@ impl Callers {
             Kind::Nobody,
             Caller {
                 access: None,
-                refresh: None,
                 form_token: Some(form_token(&page.text)),
                 before_sign_in: browser.access_cookie().cloned(),
             },
@@ -245,7 +242,6 @@ impl Callers {
             kind,
             Caller {
                 access: Some(tokens.access),
-                refresh: Some(tokens.refresh),
                 form_token,
                 before_sign_in: None,
             },
