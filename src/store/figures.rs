@@ -67,12 +67,12 @@ impl Transaction {
         let (spoken, rows): (Vec<_>, Vec<_>) =
             count.rows.into_iter().partition(|(row, _)| speaks(row));
         let all = spoken.first().map_or(0, |(_, tally)| tally.count);
-        let speaker = Row {
-            kind: SPEAKER.0,
-            dimension: SPEAKER.1,
-            member: String::new(),
-        };
-        let nobodys = model(&speaker, hour, Tally::default(), DateTime::UNIX_EPOCH);
+        let nobodys = model(
+            &all_of(SPEAKER.0),
+            hour,
+            Tally::default(),
+            DateTime::UNIX_EPOCH,
+        );
         let now = self.now;
         let db = self.connection();
         Entity::insert(nobodys)
@@ -115,14 +115,14 @@ impl Transaction {
     /// Notes how much there is at the instant of this act: the latest wins.
     pub async fn write_level(&mut self, kind: Kind, count: u64) -> Result<(), StoreError> {
         let later = held(Column::CountedAt).lte(new(Column::CountedAt));
-        self.lay(kind, Dimension::All, "", count, later).await
+        self.lay(kind, count, later).await
     }
 
     /// Notes how much there is at the instant of this act, if it is more than anybody noted in its
     /// hour.
     pub async fn write_peak(&mut self, kind: Kind, count: u64) -> Result<(), StoreError> {
         let more = held(Column::Count).lt(new(Column::Count));
-        self.lay(kind, Dimension::All, "", count, more).await
+        self.lay(kind, count, more).await
     }
 
     /// Notes what a node has counted in an hour, all of it so far: the greater number is the later.
@@ -146,14 +146,7 @@ impl Transaction {
     /// Lays a census of an hour. False if there is one.
     pub async fn write_census(&mut self, hour: Hour, census: Census) -> Result<bool, StoreError> {
         let now = self.now;
-        let level = |kind, count| {
-            let row = Row {
-                kind,
-                dimension: Dimension::All,
-                member: String::new(),
-            };
-            model(&row, hour, Tally::of(count), now)
-        };
+        let level = |kind, count| model(&all_of(kind), hour, Tally::of(count), now);
         let laid = Entity::insert(level(Kind::Users, census.users))
             .on_conflict(OnConflict::columns(KEY).do_nothing().to_owned())
             .exec_without_returning(self.connection())
@@ -170,19 +163,8 @@ impl Transaction {
         Ok(true)
     }
 
-    async fn lay(
-        &mut self,
-        kind: Kind,
-        dimension: Dimension,
-        member: &str,
-        count: u64,
-        instead: Expr,
-    ) -> Result<(), StoreError> {
-        let row = Row {
-            kind,
-            dimension,
-            member: member.to_owned(),
-        };
+    async fn lay(&mut self, kind: Kind, count: u64, instead: Expr) -> Result<(), StoreError> {
+        let row = all_of(kind);
         let row = model(&row, Hour::of(self.now), Tally::of(count), self.now);
         self.lay_row(row, instead).await
     }
@@ -206,6 +188,15 @@ impl Transaction {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// The row of all there is of a kind.
+fn all_of(kind: Kind) -> Row {
+    Row {
+        kind,
+        dimension: Dimension::All,
+        member: String::new(),
     }
 }
 

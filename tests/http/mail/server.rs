@@ -157,6 +157,42 @@ async fn an_address_that_takes_no_mail_for_now_has_the_other_written_to_once() {
     assert_eq!((told("ada@test.example"), told("new@test.example")), (1, 1));
 }
 
+#[tokio::test]
+async fn a_warning_that_could_not_be_delivered_at_once_comes_though_the_address_has_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let mail_server = MailServer::start(directory.path(), &[]);
+    let server = server_for(mail_server.port).await;
+    let ada = server.user("ada@test.example", &[]).await;
+    let mut browser = server.signed_in_browser(&ada).await;
+    mail_server.refuse(&[("ada@test.example", 451)]);
+    let page = "/account/email";
+    let fields = [("email", "new@test.example")];
+    assert_eq!(browser.submit(page, page, &fields).await.status, 200);
+    assert_eq!(server.deliver_mail().await, 2);
+    let mails = mail_server.mails();
+    assert_eq!(mails.len(), 1);
+    let link = mails[0].link("/confirm-email?token=");
+    let token = super::token(&link);
+    let fields = [("token", token.as_str())];
+    let done = browser.submit(&link, "/confirm-email", &fields).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    mail_server.refuse(&[]);
+    server.advance(60);
+    server.deliver_mail().await;
+    let mails = mail_server.mails();
+    let subject = "Your e-mail address is to be changed";
+    let warning = mails.iter().find(|mail| mail.subject == subject);
+    let warning = warning.expect("a warning");
+    assert_eq!(warning.to, "ada@test.example");
+    let stop = warning.link("/not-me?token=");
+    let token = super::token(&stop);
+    let fields = [("token", token.as_str())];
+    let stopped = server.browser().submit(&stop, "/not-me", &fields).await;
+    assert_eq!(stopped.status, 303, "{}", stopped.text);
+    let disabled = "SELECT COUNT(*) FROM users WHERE disabled_at IS NOT NULL";
+    assert_eq!(server.database.count(disabled).await, 1);
+}
+
 /// A user with a password, and the variables for the program.
 fn prepare(directory: &Path, variables: &[(&str, &str)]) {
     let create = [
